@@ -1,0 +1,112 @@
+"""What operator and runtime say to each other: the runtime configuration, and the runtime's answer.
+
+A runtime boots blank. Who the customer is, limits, skills, key hashes and the workspace arrive through
+`PUT /internal/configuration` as one revisioned document, so a plan change, a key rotation or a suspension needs no
+redeploy, and nothing that a customer typed ever becomes an environment variable.
+"""
+
+import hashlib
+import json
+from datetime import datetime
+from typing import Annotated
+
+from pydantic import Field, StringConstraints
+
+from claw_crds.instance import Customer, State, WorkspaceFile
+from claw_crds.plan import Limits
+from claw_crds.resource import Model, Timestamp
+
+CONFIGURATION_PATH = "/internal/configuration"
+STATUS_PATH = "/internal/status"
+
+# The environment that a runtime boots with: the operator sets it, claw_runtime/settings.py reads it.
+ENV_HOST = "HOST"
+ENV_PORT = "PORT"
+ENV_DATABASE_URL = "DATABASE_URL"
+ENV_CONFIGURATION_TOKEN_SHA256 = "CLAW_CONFIGURATION_TOKEN_SHA256"
+ENV_MODEL_BASE_URL = "ANTHROPIC_BASE_URL"
+ENV_MODEL_API_KEY = "ANTHROPIC_API_KEY"
+ENV_WORKSPACE_DIR = "CLAW_WORKSPACE_DIR"
+
+
+class KeyHash(Model):
+    """One API key that the runtime accepts."""
+
+    sha256: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+    expires_at: Timestamp | None = Field(default=None, description="A rotated key still works until then.")
+
+
+class InstanceIdentity(Model):
+    """Which ClawInstance this is."""
+
+    namespace: str
+    name: str
+    uid: str
+
+
+class PlanConfiguration(Model):
+    """What the plan promises, as far as the runtime enforces it."""
+
+    name: str
+    display_name: str
+    limits: Limits = Limits()
+    skills: tuple[str, ...] = ()
+    """Names of skills; `*` stands for every bundled one."""
+
+
+class AssistantConfiguration(Model):
+    """How the assistant presents itself, with the model already chosen."""
+
+    name: str
+    persona: str | None = None
+    instructions: str | None = None
+    model: str
+
+
+class SkillChoices(Model):
+    """The customer's choices in the ClawInstance; what the customer sets through the API comes after."""
+
+    enabled: tuple[str, ...] = ()
+    disabled: tuple[str, ...] = ()
+
+
+class RuntimeConfiguration(Model):
+    """The whole document. Equal content has an equal revision, whoever computes it."""
+
+    instance: InstanceIdentity
+    state: State
+    customer: Customer
+    assistant: AssistantConfiguration
+    plan: PlanConfiguration
+    skills: SkillChoices = SkillChoices()
+    keys: tuple[KeyHash, ...]
+    workspace_files: tuple[WorkspaceFile, ...] = ()
+
+    @property
+    def revision(self) -> str:
+        """Sixteen hexadecimal digits that change when anything in the document does."""
+        canonical = json.dumps(self.wire(), sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+        return hashlib.sha256(canonical.encode()).hexdigest()[:16]
+
+
+class RuntimeUsage(Model):
+    """Usage of the running month, from memory: reading it never wakes a sleeping database."""
+
+    period_start: Timestamp
+    messages_used: int = 0
+    messages_limit: int | None = None
+    input_tokens: int = 0
+    output_tokens: int = 0
+    api_calls: int = 0
+
+
+class RuntimeReport(Model):
+    """The answer of `GET /internal/status`, and of a successful `PUT /internal/configuration`."""
+
+    version: str
+    uid: str | None = Field(default=None, description="Whose configuration it holds; None while it is blank.")
+    configuration_revision: str | None = None
+    ready: bool
+    message: str = ""
+    usage: RuntimeUsage | None = None
+    started_at: datetime | None = None

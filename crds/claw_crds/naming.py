@@ -1,0 +1,86 @@
+"""Every name that Claw gives: labels, annotations, the finalizer, and the names of external things. Pure.
+
+Railway and Neon have no idempotency keys, but both refuse a second thing of the same name within a project. So the
+name is the key: it follows from the instance's UID alone, it is looked up before every create, and a lost answer is
+answered by looking again.
+"""
+
+import base64
+import hashlib
+import re
+import uuid
+
+FINALIZER = "claw.dev/external-resources"
+
+# Annotations with which a person steers the operator.
+PAUSED = "claw.dev/paused"
+"""`"true"` stops reconciliation of the instance; its deletion still waits for the end of the pause."""
+RECONCILE_REQUESTED_AT = "claw.dev/reconcile-requested-at"
+"""Any new value asks for a pass now."""
+RETRY_REQUESTED_AT = "claw.dev/retry-requested-at"
+"""Any new value after the failure makes a Failed instance try again."""
+ACCEPT_DATABASE_LOSS = "claw.dev/accept-database-loss"
+"""The id of a database that vanished: allows the operator to make a new, empty one in its place."""
+
+# Labels on what the webhook service and the operator create.
+MANAGED_BY = "app.kubernetes.io/managed-by"
+INSTANCE = "claw.dev/instance"
+INSTANCE_UID = "claw.dev/instance-uid"
+SUBSCRIPTION = "claw.dev/stripe-subscription"
+"""Annotation, because a subscription's id is case-sensitive and may be longer than a label."""
+
+# Keys of the credentials Secret.
+SECRET_API_KEY = "api-key"
+SECRET_PREVIOUS_API_KEY = "previous-api-key"
+SECRET_PREVIOUS_API_KEY_EXPIRES_AT = "previous-api-key-expires-at"
+SECRET_CREDENTIALS_REVISION = "credentials-revision"
+SECRET_CONFIGURATION_TOKEN = "configuration-token"
+SECRET_DATABASE_URL = "database-url"
+
+OPERATOR_FIELD_MANAGER = "claw-operator"
+WEBHOOK_FIELD_MANAGER = "claw-webhook"
+
+_LABEL_VALUE = re.compile(r"[^A-Za-z0-9_.-]")
+
+
+def external_name(uid: str) -> str:
+    """The name of every external thing of an instance, for example `claw-mq6rz4snyvdbpctu2u6mdqa3ae`.
+
+    31 characters of a-z, 2-7 and one hyphen: Railway allows 32, PostgreSQL 63. The whole UID is in it, so two
+    instances never share one, and an instance that was deleted and made again gets another.
+    """
+    return "claw-" + _base32(uuid.UUID(uid).bytes)
+
+
+def uid_of(name: str) -> str | None:
+    """The UID in an external name; None when the name is not one of ours."""
+    if not re.fullmatch(r"claw-[a-z2-7]{26}", name):
+        return None
+    return str(uuid.UUID(bytes=base64.b32decode(name.removeprefix("claw-").upper() + "======")))
+
+
+def owner_mark(namespace: str, name: str, uid: str) -> str:
+    """What is written onto an external thing to say whose it is."""
+    return f"claw.dev/instance={namespace}/{name},uid={uid}"
+
+
+def instance_name(subscription_id: str) -> str:
+    """The name of the ClawInstance of a Stripe subscription, for example `claw-5gl2y4bsn3ekzkgq`.
+
+    Stripe's ids tell upper from lower case and Kubernetes' names may not, so it is a hash: 80 bits.
+    """
+    return "claw-" + _base32(hashlib.sha256(subscription_id.encode()).digest()[:10])
+
+
+def credentials_secret_name(instance: str) -> str:
+    """The Secret that holds the API key, the database URL and the configuration token of an instance."""
+    return f"{instance}-credentials"
+
+
+def label_value(text: str) -> str:
+    """The text as far as a label can carry it: at most 63 characters, alphanumeric at both ends."""
+    return _LABEL_VALUE.sub("_", text)[:63].strip("_.-")
+
+
+def _base32(raw: bytes) -> str:
+    return base64.b32encode(raw).decode().rstrip("=").lower()

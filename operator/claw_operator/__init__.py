@@ -1,0 +1,1 @@
+"""The operator: makes the world match every ClawInstance. Start reading at `reconcile.py`."""

@@ -1,0 +1,209 @@
+"""What the loop knows of the outside: Protocols, records and errors. No I/O.
+
+An instance has a compute (a Railway service, a local process) and a database (a Neon branch, a PostgreSQL database).
+Each is made by one driver. A driver finds its thing by the deterministic name in `Owner`, never by a remembered id
+alone, and it alone knows what HTTP or SQL is. Every method is safe to repeat.
+
+    ExternalError
+    ├── Transient         timeouts, 5xx, lost connections: look again, with backoff
+    │   └── RateLimited   the account is told to wait; `retry_after` seconds at least
+    ├── Rejected          our request is wrong: nothing changes until the spec does
+    │   └── NameTaken     the name exists and does not bear our owner mark
+    └── Unauthorized      our token is wrong: nothing changes until a person does something
+"""
+
+import hashlib
+import json
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Protocol
+
+from claw_crds import naming
+from claw_crds.configuration import RuntimeConfiguration, RuntimeReport
+
+
+class ExternalError(Exception):
+    """Something outside did not do as asked. The message is for the instance's owner: stable, without secrets."""
+
+
+class Transient(ExternalError):
+    """It may work next time. Says nothing about whether the request was carried out."""
+
+
+class RateLimited(Transient):
+    """The provider asks us to wait."""
+
+    def __init__(self, message: str, retry_after: float) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+        """Seconds; never shortened."""
+
+
+class Rejected(ExternalError):
+    """The provider understood and refuses. Repeating is pointless until the spec changes."""
+
+
+class NameTaken(Rejected):
+    """A thing of our name exists and is not ours. It is never adopted and never deleted."""
+
+
+class Unauthorized(ExternalError):
+    """The provider does not accept our token."""
+
+
+@dataclass(frozen=True)
+class Owner:
+    """Whose thing it is."""
+
+    namespace: str
+    name: str
+    uid: str
+
+    @property
+    def external_name(self) -> str:
+        """The name that the thing has outside: the idempotency key of its creation."""
+        return naming.external_name(self.uid)
+
+    @property
+    def mark(self) -> str:
+        """The owner mark to be written on the thing, and to be checked before it is adopted or deleted."""
+        return naming.owner_mark(self.namespace, self.name, self.uid)
+
+
+@dataclass(frozen=True)
+class DesiredDatabase:
+    """The database as it should be."""
+
+    owner: Owner
+    storage_bytes: int
+    region: str | None = None
+
+
+@dataclass(frozen=True)
+class ObservedDatabase:
+    """The database as it is."""
+
+    id: str
+    host: str
+    ready: bool
+    message: str = ""
+    size_bytes: int | None = None
+
+
+class DatabaseDriver(Protocol):
+    """Makes one isolated database per instance."""
+
+    name: str
+    poll_seconds: float
+    """How soon a change that is under way is worth another look."""
+
+    async def observe(self, owner: Owner) -> ObservedDatabase | None:
+        """The database; None only if a complete answer lacks it. Raises ExternalError when that cannot be known."""
+        ...
+
+    async def create(self, desired: DesiredDatabase) -> ObservedDatabase:
+        """Make it, or adopt what an earlier, lost call made. Raises NameTaken for a stranger's."""
+        ...
+
+    async def issue_credentials(self, owner: Owner) -> str:
+        """Give the database's role a new password and return the connection URL. The earlier password is void."""
+        ...
+
+    async def archive(self, owner: Owner) -> None:
+        """Keep the data, marked, and let nobody in."""
+        ...
+
+    async def delete(self, owner: Owner) -> None:
+        """Remove everything that bears the owner's name and mark. Gone already is success."""
+        ...
+
+
+class ComputeState(StrEnum):
+    """What a compute is doing."""
+
+    EMPTY = "Empty"
+    """It exists and has an address; nothing was ever deployed."""
+    DEPLOYING = "Deploying"
+    RUNNING = "Running"
+    CRASHED = "Crashed"
+    """It ran, and stopped on its own."""
+    FAILED = "Failed"
+    """The deployment did not succeed; the same one would fail again."""
+
+
+@dataclass(frozen=True)
+class DesiredCompute:
+    """The compute as it should be. `variables` is None until the database's URL is known."""
+
+    owner: Owner
+    cpu_millis: int
+    memory_bytes: int
+    image: str | None = None
+    repository: str | None = None
+    ref: str | None = None
+    region: str | None = None
+    sleep_when_idle: bool = False
+    variables: Mapping[str, str] | None = field(default=None, repr=False)
+
+    @property
+    def fingerprint(self) -> str:
+        """Sixteen hexadecimal digits of everything that needs a deployment to take effect."""
+        source = (self.image, self.repository, self.ref, self.region)
+        size = (self.cpu_millis, self.memory_bytes, self.sleep_when_idle)
+        facts = (source, size, dict(self.variables or {}))
+        return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:16]
+
+
+@dataclass(frozen=True)
+class ObservedCompute:
+    """The compute as it is."""
+
+    id: str
+    state: ComputeState
+    url: str
+    """Where the runtime answers or will answer, without a trailing slash."""
+    fingerprint: str | None = None
+    """That of the DesiredCompute which was last deployed."""
+    deployment_id: str | None = None
+    message: str = ""
+    """Why it crashed or failed: capped, redacted, stable."""
+
+
+class ComputeDriver(Protocol):
+    """Makes one compute per instance and runs the runtime in it."""
+
+    name: str
+    poll_seconds: float
+
+    async def observe(self, owner: Owner) -> ObservedCompute | None:
+        """The compute; None only if a complete answer lacks it. Raises ExternalError when that cannot be known."""
+        ...
+
+    async def create(self, desired: DesiredCompute) -> ObservedCompute:
+        """Make it empty, with its address, or adopt what an earlier, lost call made. Raises NameTaken."""
+        ...
+
+    async def deploy(self, desired: DesiredCompute) -> ObservedCompute:
+        """Bring variables, source and resources up to date and start the runtime anew."""
+        ...
+
+    async def delete(self, owner: Owner) -> None:
+        """Remove everything that bears the owner's name and mark. Gone already is success."""
+        ...
+
+    def changes(self) -> AsyncIterator[str]:
+        """UIDs of instances whose compute changed by itself, where the driver can tell; it may tell nothing."""
+        ...
+
+
+class RuntimeClient(Protocol):
+    """Speaks with the runtime inside a compute."""
+
+    async def observe(self, url: str, token: str) -> RuntimeReport:
+        """What the runtime says of itself. Raises Transient while it does not answer, Unauthorized on a wrong token."""
+        ...
+
+    async def configure(self, url: str, token: str, configuration: RuntimeConfiguration) -> RuntimeReport:
+        """Put the configuration in. In effect, and durable, when this returns."""
+        ...
