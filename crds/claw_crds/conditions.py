@@ -73,9 +73,9 @@ class Condition(Model):
     type: ConditionType
     status: ConditionStatus
     reason: Reason
-    message: str = Field(default="", max_length=4096)
-    last_transition_time: Timestamp
-    observed_generation: int | None = None
+    message: str = Field(default="", max_length=4096, description="For the person who reads it: what, and what to do.")
+    last_transition_time: Timestamp = Field(description="When the status, not the reason, last changed.")
+    observed_generation: int | None = Field(default=None, description="The spec's generation that was looked at.")
 
 
 def find(conditions: Iterable[Condition], kind: ConditionType) -> Condition | None:

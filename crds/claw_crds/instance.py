@@ -5,15 +5,18 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, StringConstraints
 
-from claw_crds.conditions import Condition
+from claw_crds.conditions import Condition, ConditionType
 from claw_crds.plan import ModelName, PlanName, SkillName
-from claw_crds.resource import Model, ObjectMeta, Timestamp, rule, validated
+from claw_crds.resource import EMAIL, LINE, TEXT, Model, ObjectMeta, Timestamp, rule, validated
 
-# A customer's words go into prompts, files and mails. Control characters have no business in any of them, and a
-# line break in a name or an address is how headers are forged. Only `instructions` and file contents are text of
-# several lines. Written without lookarounds: the API server's regular expressions are RE2.
-LINE = r"^[^\x00-\x1f\x7f\u2028\u2029\u202a-\u202e\u2066-\u2069]*$"
 DRIVER = r"^[a-z][a-z0-9-]{0,31}$"
+REPOSITORY = r"^[A-Za-z0-9][A-Za-z0-9-]{0,38}/[A-Za-z0-9_-][A-Za-z0-9_.-]{0,99}$"
+
+MAX_NAME_LENGTH = 51
+"""Of an instance, so that the name of its Secret, `<name>-credentials`, fits wherever a label's value does."""
+
+Id = Annotated[str, StringConstraints(max_length=255)]
+"""Somebody else's name for a thing."""
 
 
 class State(StrEnum):
@@ -38,9 +41,15 @@ class Customer(Model):
         description="The customer's id, for example Stripe's cus_….",
         json_schema_extra=validated(rule("self == oldSelf", "an instance cannot be given to another customer")),
     )
-    email: Annotated[str, StringConstraints(pattern=r"^[^\s@<>,;:\"\\]{1,64}@[^\s@<>,;:\"\\]{1,189}$", max_length=254)]
-    name: Annotated[str, StringConstraints(pattern=LINE, max_length=200)] | None = None
-    company: Annotated[str, StringConstraints(pattern=LINE, max_length=200)] | None = None
+    email: Annotated[str, StringConstraints(pattern=EMAIL, max_length=254)] = Field(
+        description="Where the welcome mail goes."
+    )
+    name: Annotated[str, StringConstraints(pattern=LINE, max_length=200)] | None = Field(
+        default=None, description="What the assistant calls the customer."
+    )
+    company: Annotated[str, StringConstraints(pattern=LINE, max_length=200)] | None = Field(
+        default=None, description="Who the customer works for."
+    )
     timezone: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_+-]+(/[A-Za-z0-9_+-]+){0,2}$", max_length=64)] = (
         Field(default="UTC", description="IANA name.")
     )
@@ -52,16 +61,18 @@ class Customer(Model):
 class PlanRef(Model):
     """The ClawPlan that was bought."""
 
-    name: PlanName
+    name: PlanName = Field(description="Name of the ClawPlan.")
 
 
 class RuntimeSource(Model):
     """Where the runtime comes from; the operator's default when empty."""
 
-    image: Annotated[str, StringConstraints(pattern=r"^[a-z0-9][A-Za-z0-9._/:@-]*$", max_length=255)] | None = None
-    repository: (
-        Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.-]+/[A-Za-z0-9_.-]+$", max_length=140)] | None
-    ) = Field(default=None, description="owner/name on GitHub.")
+    image: Annotated[str, StringConstraints(pattern=r"^[a-z0-9][A-Za-z0-9._/:@-]*$", max_length=255)] | None = Field(
+        default=None, description="A container image."
+    )
+    repository: Annotated[str, StringConstraints(pattern=REPOSITORY, max_length=140)] | None = Field(
+        default=None, description="owner/name on GitHub."
+    )
     ref: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_./-]*$", max_length=255)] | None = Field(
         default=None, description="Branch of the repository."
     )
@@ -70,12 +81,14 @@ class RuntimeSource(Model):
 class Assistant(Model):
     """How the assistant presents itself."""
 
-    name: Annotated[str, StringConstraints(pattern=LINE, max_length=63)] = "Claw"
-    persona: Annotated[str, StringConstraints(max_length=4000)] | None = Field(
+    name: Annotated[str, StringConstraints(pattern=LINE, max_length=63)] = Field(
+        default="Claw", description="What the assistant calls itself."
+    )
+    persona: Annotated[str, StringConstraints(pattern=TEXT, max_length=4000)] | None = Field(
         default=None, description="Goes into SOUL.md when the workspace is first written."
     )
     model: ModelName | None = Field(default=None, description="The plan's default when absent.")
-    instructions: Annotated[str, StringConstraints(max_length=20_000)] | None = Field(
+    instructions: Annotated[str, StringConstraints(pattern=TEXT, max_length=20_000)] | None = Field(
         default=None, description="Standing orders, part of every prompt."
     )
 
@@ -86,8 +99,8 @@ SkillSet = Annotated[tuple[SkillName, ...], Field(max_length=64, json_schema_ext
 class Skills(Model):
     """Choices among the skills that the plan offers."""
 
-    enabled: SkillSet = ()
-    disabled: SkillSet = ()
+    enabled: SkillSet = Field(default=(), description="Switched on from the start.")
+    disabled: SkillSet = Field(default=(), description="Switched off from the start.")
 
 
 class WorkspaceFile(Model):
@@ -98,8 +111,8 @@ class WorkspaceFile(Model):
         StringConstraints(
             pattern=r"^[A-Za-z0-9_-][A-Za-z0-9._-]*(/[A-Za-z0-9_-][A-Za-z0-9._-]*){0,4}$", max_length=128
         ),
-    ]
-    content: Annotated[str, StringConstraints(max_length=20_000)]
+    ] = Field(description="Relative, without hidden parts: SOUL.md or memory/2026-01-31.md.")
+    content: Annotated[str, StringConstraints(pattern=TEXT, max_length=20_000)] = Field(description="UTF-8 text.")
 
 
 class Workspace(Model):
@@ -110,14 +123,15 @@ class Workspace(Model):
         Field(
             max_length=32, json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["path"]}
         ),
-    ] = ()
+    ] = Field(default=(), description="At most one for each path.")
 
 
 class DriverChoice(Model):
     """Which driver makes the external resource; the operator's default when absent."""
 
     driver: Annotated[str, StringConstraints(pattern=DRIVER, max_length=32)] = Field(
-        json_schema_extra=validated(rule("self == oldSelf", "a driver cannot be changed: the data would stay behind"))
+        description="railway or local for compute, neon or postgres for the database.",
+        json_schema_extra=validated(rule("self == oldSelf", "a driver cannot be changed: the data would stay behind")),
     )
 
 
@@ -127,7 +141,9 @@ class ClawInstanceSpec(Model):
     customer: Customer
     plan_ref: PlanRef
     state: State = State.RUNNING
-    region: Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$", max_length=63)] | None = None
+    region: Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$", max_length=63)] | None = Field(
+        default=None, description="Where compute and database are made; the drivers' default when absent."
+    )
     runtime: RuntimeSource = Field(
         default=RuntimeSource(),
         json_schema_extra=validated(
@@ -155,8 +171,8 @@ class ClawInstanceSpec(Model):
     provisioning_deadline_seconds: Annotated[int, Field(ge=10, le=86_400)] = Field(
         default=600, description="When an instance that was never ready is rolled back and marked Failed."
     )
-    compute: DriverChoice | None = None
-    database: DriverChoice | None = None
+    compute: DriverChoice | None = Field(default=None, description="Choice of the compute's driver.")
+    database: DriverChoice | None = Field(default=None, description="Choice of the database's driver.")
 
     model_config = Model.model_config | {
         "json_schema_extra": validated(
@@ -171,32 +187,32 @@ class ClawInstanceSpec(Model):
 class SecretRef(Model):
     """A Secret in the instance's own namespace."""
 
-    name: str
+    name: Annotated[str, StringConstraints(max_length=253)] = Field(description="Name of the Secret.")
 
 
 class ComputeStatus(Model):
     """The compute as last observed. A cache: one pass rebuilds it."""
 
-    driver: str
-    id: str | None = None
-    deployment_id: str | None = None
-    state: str | None = None
+    driver: Id = Field(description="Which driver made it.")
+    id: Id | None = Field(default=None, description="The provider's id.")
+    deployment_id: Id | None = Field(default=None, description="The provider's id of the newest deployment.")
+    state: Id | None = Field(default=None, description="What it is doing, for example Running.")
 
 
 class DatabaseStatus(Model):
     """The database as last observed. A cache, too."""
 
-    driver: str
-    id: str | None = None
-    host: str | None = None
-    size_bytes: int | None = None
+    driver: Id = Field(description="Which driver made it.")
+    id: Id | None = Field(default=None, description="The provider's id.")
+    host: Id | None = Field(default=None, description="The server it is on.")
+    size_bytes: int | None = Field(default=None, description="What the data takes.")
 
 
 class RuntimeStatus(Model):
     """What the runtime said of itself."""
 
-    version: str | None = None
-    configuration_revision: str | None = None
+    version: Id | None = Field(default=None, description="Of the runtime's code.")
+    configuration_revision: Id | None = Field(default=None, description="Of the configuration that is in effect.")
     last_probe_time: Timestamp | None = Field(
         default=None, description="Written with other changes only: a status that changes every minute never rests."
     )
@@ -205,28 +221,32 @@ class RuntimeStatus(Model):
 class UsageStatus(Model):
     """Usage of the running month."""
 
-    period_start: Timestamp
-    messages_used: int = 0
-    messages_limit: int | None = None
-    input_tokens: int = 0
-    output_tokens: int = 0
-    api_calls: int = 0
+    period_start: Timestamp = Field(description="When the month began.")
+    messages_used: int = Field(default=0, description="Chat messages that were answered.")
+    messages_limit: int | None = Field(default=None, description="The plan's; absent when there is none.")
+    input_tokens: int = Field(default=0, description="Tokens that the model read.")
+    output_tokens: int = Field(default=0, description="Tokens that the model wrote.")
+    api_calls: int = Field(default=0, description="Calls of the customer's API.")
 
 
 class StepTiming(Model):
     """How long one step of provisioning took."""
 
-    name: str
-    seconds: float
+    name: Id = Field(description="What was done.")
+    seconds: float = Field(description="How long it took.")
 
 
 class ProvisioningStatus(Model):
     """From the wish to the first answer."""
 
-    requested_at: Timestamp
-    ready_at: Timestamp | None = None
-    seconds: float | None = None
-    steps: tuple[StepTiming, ...] = ()
+    requested_at: Timestamp = Field(description="When the instance was wished for.")
+    ready_at: Timestamp | None = Field(default=None, description="When it was first available.")
+    seconds: float | None = Field(default=None, description="From the one to the other.")
+    steps: Annotated[tuple[StepTiming, ...], Field(max_length=64)] = Field(default=(), description="In their order.")
+    recovered: bool = Field(
+        default=False,
+        description="The status was lost and rebuilt for an instance that had credentials: it is never rolled back.",
+    )
     failed_generation: int | None = Field(
         default=None, description="The generation that missed its deadline and was rolled back."
     )
@@ -242,19 +262,24 @@ class CostStatus(Model):
 class CredentialsStatus(Model):
     """Which keys are valid. Never a key."""
 
-    revision: int
-    rotated_at: Timestamp | None = None
+    revision: int = Field(description="The spec's credentialsRevision that the Secret holds.")
+    previous_expires_at: Timestamp | None = Field(default=None, description="Until then a rotated key still works.")
 
 
 class ClawInstanceStatus(Model):
     """What is. Reproducible: delete it whole, and one pass rebuilds it."""
 
-    observed_generation: int | None = None
+    observed_generation: int | None = Field(default=None, description="The spec's generation that was looked at.")
     conditions: Annotated[
         tuple[Condition, ...],
-        Field(json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["type"]}),
-    ] = ()
-    url: str | None = None
+        Field(
+            max_length=len(ConditionType),
+            json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["type"]},
+        ),
+    ] = Field(default=(), description="Ready summarises the others; its reason is the STATUS column.")
+    url: Annotated[str, StringConstraints(max_length=2048)] | None = Field(
+        default=None, description="Where the customer's API answers."
+    )
     credentials_secret_ref: SecretRef | None = None
     credentials: CredentialsStatus | None = None
     compute: ComputeStatus | None = None
@@ -276,6 +301,15 @@ class ClawInstance(Model):
     metadata: ObjectMeta
     spec: ClawInstanceSpec
     status: ClawInstanceStatus = ClawInstanceStatus()
+
+    model_config = Model.model_config | {
+        "json_schema_extra": validated(
+            rule(
+                f"self.metadata.name.size() <= {MAX_NAME_LENGTH}",
+                f"an instance's name has at most {MAX_NAME_LENGTH} characters: <name>-credentials names its Secret",
+            )
+        )
+    }
 
     @classmethod
     def parse(cls, body: dict[str, Any]) -> "ClawInstance":

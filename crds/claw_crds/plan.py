@@ -4,11 +4,14 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, StringConstraints
 
-from claw_crds.resource import Model, ObjectMeta, rule, validated
+from claw_crds.resource import LINE, Model, ObjectMeta, rule, validated
 
 SkillName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,31}$", max_length=32)]
 ModelName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9.-]{0,62}$", max_length=63)]
 PlanName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$", max_length=63)]
+
+CPU = r"^([1-9][0-9]{0,4}m|[1-9][0-9]?(\.[0-9]{1,2})?|0\.([1-9][0-9]?|0[1-9]))$"
+"""More than nothing: thousandths, or a number with two decimal places."""
 
 EVERY_SKILL = "*"
 """As in RBAC: in a plan's skills it stands for every skill that the runtime bundles."""
@@ -19,7 +22,7 @@ Limit = Annotated[int, Field(ge=0, le=1_000_000_000_000)]
 class Price(Model):
     """What the customer pays a month."""
 
-    currency: Annotated[str, StringConstraints(pattern=r"^[a-z]{3}$")] = Field(
+    currency: Annotated[str, StringConstraints(pattern=r"^[a-z]{3}$", max_length=3)] = Field(
         description="ISO 4217 code in lower case, as Stripe writes it."
     )
     amount_monthly: Annotated[int, Field(ge=0, le=100_000_000)] = Field(
@@ -53,9 +56,7 @@ class Limits(Model):
 class Resources(Model):
     """What one instance may use, as Kubernetes quantities."""
 
-    cpu: Annotated[str, StringConstraints(pattern=r"^([1-9][0-9]{0,4}m|[0-9]{1,2}(\.[0-9]{1,2})?)$", max_length=8)] = (
-        Field(description="vCPUs: 500m, 0.5 or 2.")
-    )
+    cpu: Annotated[str, StringConstraints(pattern=CPU, max_length=6)] = Field(description="vCPUs: 500m, 0.5 or 2.")
     memory: Annotated[str, StringConstraints(pattern=r"^[1-9][0-9]{0,5}(Mi|Gi)$", max_length=8)] = Field(
         description="512Mi or 2Gi."
     )
@@ -89,21 +90,27 @@ class Models(Model):
     default: ModelName = Field(description="Used when the instance names none.")
     allowed: Annotated[
         tuple[ModelName, ...], Field(max_length=32, json_schema_extra={"x-kubernetes-list-type": "set"})
-    ] = Field(default=(), description="What an instance may choose besides the default.")
+    ] = Field(default=(), description="What an instance may choose; the default alone when empty.")
 
 
 class Cost(Model):
     """What an instance costs us, in the price's currency and smallest unit. Gives `status.cost`."""
 
     fixed_monthly: Annotated[int, Field(ge=0, le=100_000_000)] = Field(default=0, description="Compute and database.")
-    per_million_input_tokens: Annotated[int, Field(ge=0, le=100_000_000)] = 0
-    per_million_output_tokens: Annotated[int, Field(ge=0, le=100_000_000)] = 0
+    per_million_input_tokens: Annotated[int, Field(ge=0, le=100_000_000)] = Field(
+        default=0, description="What the model's provider charges for a million tokens read."
+    )
+    per_million_output_tokens: Annotated[int, Field(ge=0, le=100_000_000)] = Field(
+        default=0, description="What the model's provider charges for a million tokens written."
+    )
 
 
 class ClawPlanSpec(Model):
     """Everything a plan promises."""
 
-    display_name: Annotated[str, StringConstraints(min_length=1, max_length=63)]
+    display_name: Annotated[str, StringConstraints(pattern=LINE, min_length=1, max_length=63)] = Field(
+        description="The plan's name in mails and in the customer's own status."
+    )
     price: Price
     stripe: StripePrices = StripePrices()
     limits: Limits = Limits()
@@ -120,7 +127,9 @@ class ClawPlanSpec(Model):
             )
         )
     )
-    trial_days: Annotated[int, Field(ge=0, le=730)] = 0
+    trial_days: Annotated[int, Field(ge=0, le=730)] = Field(
+        default=0, description="Days of service before the first payment."
+    )
     grace_days: Annotated[int, Field(ge=0, le=365)] = Field(
         default=7, description="Days of service after a payment failed."
     )
@@ -149,3 +158,12 @@ class ClawPlan(Model):
     kind: Literal["ClawPlan"] = "ClawPlan"
     metadata: ObjectMeta
     spec: ClawPlanSpec
+
+    model_config = Model.model_config | {
+        "json_schema_extra": validated(
+            rule(
+                "self.metadata.name.size() <= 63 && !self.metadata.name.contains('.')",
+                "a plan's name has at most 63 characters and no dot: instances refer to it",
+            )
+        )
+    }

@@ -6,6 +6,20 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, PlainSerializer
 from pydantic.alias_generators import to_camel
 
+# A customer's words go into prompts, files and mails. What nobody sees has no business in them, and a line break in
+# a name or an address is how headers are forged: control characters, line and paragraph separators, and the marks
+# that turn the direction of writing. The API server's regular expressions are RE2 and pydantic's are Rust's: both know
+# \x{…}, neither knows lookarounds, and \s means different things to them, so it is not used.
+_UNSEEN = r"\x00-\x1f\x7f-\x9f\x{61c}\x{200e}\x{200f}\x{2028}-\x{202e}\x{2066}-\x{2069}"
+_BLANK = r"\x20\x{a0}\x{1680}\x{2000}-\x{200d}\x{202f}\x{205f}-\x{2065}\x{3000}\x{feff}"
+
+LINE = rf"^[^{_UNSEEN}]*$"
+"""One line of somebody's own words."""
+TEXT = r"^[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f]*$"
+"""Several lines of them; PostgreSQL could not store a NUL."""
+EMAIL = rf'^[^{_UNSEEN}{_BLANK}@<>,;:"\\]{{1,64}}@[^{_UNSEEN}{_BLANK}@<>,;:"\\]{{1,189}}$'
+"""An address that fits between < and > in a mail's header, in any script."""
+
 
 def _rfc3339(moment: datetime) -> str:
     return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
