@@ -1,0 +1,149 @@
+"""Which processes belong to a stack: a note per process, and how to end them all.
+
+A stack ends its own children. But it can be killed itself, and then somebody else has to: the guard at once, or the
+next `claw up` or `claw down` in the folder. What they go by is written here, one file per process. A process is known
+by its id and its start time, because ids are used again.
+
+Two more kinds of process belong to a stack without a note: those that were started in the instant before a SIGKILL,
+found by the mark in their environment, and the runtimes that the operator's local driver started, found by the
+records which that driver keeps.
+"""
+
+import contextlib
+import json
+import os
+import signal
+import time
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import psutil
+
+STACK_MARK = "CLAW_STACK"
+"""In the environment of every process of a stack: the stack's directory."""
+GUARD = "guard"
+
+_START_TIME_TOLERANCE = 2.0  # seconds; the kernel counts from boot in ticks, and the clock may have been set since
+
+
+@dataclass(frozen=True)
+class Note:
+    """One process of a stack."""
+
+    name: str
+    pid: int
+    started: float
+    """Seconds since the epoch, as psutil tells it."""
+    stop_signal: int = signal.SIGTERM
+
+    def process(self) -> psutil.Process | None:
+        """The process, if it is still the same one and runs."""
+        with contextlib.suppress(psutil.Error):
+            process = psutil.Process(self.pid)
+            same = abs(process.create_time() - self.started) < _START_TIME_TOLERANCE
+            if same and process.status() != psutil.STATUS_ZOMBIE:
+                return process
+        return None
+
+
+def write_note(directory: Path, name: str, pid: int, stop_signal: int = signal.SIGTERM) -> None:
+    """Remember a process that was just started. One that has ended already needs no note."""
+    try:
+        started = psutil.Process(pid).create_time()
+    except psutil.NoSuchProcess:
+        return
+    path = _note_path(directory, name)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_suffix(".draft")
+    draft.write_text(json.dumps(asdict(Note(name, pid, started, int(stop_signal)))))
+    draft.replace(path)
+
+
+def remove_note(directory: Path, name: str) -> None:
+    """Forget a process that has ended."""
+    _note_path(directory, name).unlink(missing_ok=True)
+
+
+def read_notes(directory: Path) -> list[Note]:
+    """Every noted process, the one started last first."""
+    notes = []
+    for path in (directory / "processes").glob("*.json"):
+        with contextlib.suppress(OSError, ValueError, TypeError):
+            notes.append(Note(**json.loads(path.read_text())))
+    return sorted(notes, key=lambda note: note.started, reverse=True)
+
+
+def sweep(directory: Path, *, grace: float = 8.0) -> list[str]:
+    """End every process of a stack that is gone, and return their names. Blocks up to twice `grace` seconds.
+
+    Runtimes go last: as long as the operator runs, it would start them again.
+    """
+    notes = read_notes(directory)
+    _kill_guard(notes)
+    ended = _end({process: note for note in notes if (process := note.process())}, grace)
+    ended += _end({process: Note(process.name(), process.pid, 0) for process in _marked(directory)}, grace)
+    ended += _end({process: note for note in runtimes(directory) if (process := note.process())}, grace)
+    for note in notes:
+        remove_note(directory, note.name)
+    return ended
+
+
+def runtimes(directory: Path) -> Iterator[Note]:
+    """The runtimes that the operator's local driver has started as detached processes."""
+    for path in (directory / "instances").glob("*/compute.json"):
+        with contextlib.suppress(OSError, ValueError, TypeError, KeyError):
+            record = json.loads(path.read_text())
+            yield Note(f"runtime {path.parent.name}", int(record["pid"]), float(record["started"]))
+
+
+def _note_path(directory: Path, name: str) -> Path:
+    return directory / "processes" / f"{name}.json"
+
+
+def _kill_guard(notes: Iterable[Note]) -> None:
+    """The guard of a stack that is gone must not sweep once more, when the next stack already runs."""
+    for note in notes:
+        if note.name == GUARD and note.pid != os.getpid() and (process := note.process()):
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.kill()
+                process.wait(timeout=5)
+
+
+def _marked(directory: Path) -> Iterator[psutil.Process]:
+    for process in psutil.process_iter():
+        if process.pid == os.getpid():
+            continue
+        with contextlib.suppress(psutil.Error):
+            if process.environ().get(STACK_MARK) == str(directory) and process.status() != psutil.STATUS_ZOMBIE:
+                yield process
+
+
+def _end(processes: dict[psutil.Process, Note], grace: float) -> list[str]:
+    """Ask all at once, wait, then insist. A process is the leader of its group, so the whole group gets the signal."""
+    for process, note in processes.items():
+        if note.pid != os.getpid():
+            _signal_group(process, note.stop_signal)
+    deadline = time.monotonic() + grace
+    waiting = [process for process in processes if process.pid != os.getpid()]
+    while waiting and time.monotonic() < deadline:
+        time.sleep(0.05)
+        waiting = [process for process in waiting if _runs(process)]
+    for process in waiting:
+        _signal_group(process, signal.SIGKILL)
+    return [note.name for note in processes.values() if note.pid != os.getpid()]
+
+
+def _runs(process: psutil.Process) -> bool:
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+def _signal_group(process: psutil.Process, number: int) -> None:
+    with contextlib.suppress(ProcessLookupError, PermissionError, psutil.Error):
+        if os.getpgid(process.pid) == process.pid:
+            os.killpg(process.pid, number)
+        else:
+            process.send_signal(number)
