@@ -1,0 +1,236 @@
+"""A real Kubernetes API on loopback: etcd, kube-apiserver and kube-controller-manager, without a node.
+
+Schemas, CEL rules, RBAC, watches, namespace deletion, garbage collection by owner and service accounts are Kubernetes'
+own; only pods would wait for ever. Nothing of it survives: etcd does not sync to disk.
+"""
+
+import asyncio
+import base64
+import json
+import secrets
+import ssl
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from random import Random
+
+from claw_dev.certificates import Certificates, write_certificates, write_secret
+from claw_dev.controlplane import Binaries
+from claw_dev.kubectl import Kubectl
+from claw_dev.ports import LOOPBACK, free_port
+from claw_dev.probes import answers
+from claw_dev.processes import Probe, Processes, Program
+
+_SERVICE_RANGE = "10.96.0.0/16"
+_ISSUER = "https://kubernetes.default.svc.cluster.local"
+# What an API without nodes needs; the other forty would only wake up for nothing.
+_CONTROLLERS = (
+    "clusterrole-aggregation-controller",
+    "garbage-collector-controller",
+    "namespace-controller",
+    "root-ca-certificate-publisher-controller",
+    "serviceaccount-controller",
+    "serviceaccount-token-controller",
+)
+
+
+@dataclass(frozen=True)
+class Kubeconfig:
+    """What a client needs: an address, a CA and a token."""
+
+    url: str
+    ca_file: Path
+    token: str
+    namespace: str = "default"
+
+    def write(self, path: Path) -> Path:
+        """Write it as a kubeconfig file that only its owner can read."""
+        ca = base64.b64encode(self.ca_file.read_bytes()).decode()
+        document = {
+            "apiVersion": "v1",
+            "kind": "Config",
+            "current-context": "claw",
+            "clusters": [{"name": "claw", "cluster": {"server": self.url, "certificate-authority-data": ca}}],
+            "users": [{"name": "claw", "user": {"token": self.token}}],
+            "contexts": [{"name": "claw", "context": {"cluster": "claw", "user": "claw", "namespace": self.namespace}}],
+        }
+        # JSON is YAML, and every client reads it.
+        write_secret(path, json.dumps(document, indent=2))
+        return path
+
+
+class ControlPlane:
+    """The control plane of one directory. `start`, then `start_controllers`; `processes` ends it."""
+
+    def __init__(
+        self,
+        directory: Path,
+        binaries: Binaries,
+        processes: Processes,
+        *,
+        random: Random,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self.directory = directory.absolute()
+        self.kubeconfig = self.directory / "admin.kubeconfig"
+        self.admin_token = secrets.token_urlsafe(32)
+        self._controller_token = secrets.token_urlsafe(32)
+        self._binaries = binaries
+        self._processes = processes
+        self._clock = clock
+        self._random = random
+        self._port = free_port(random)
+        self._certificates: Certificates | None = None
+
+    @property
+    def url(self) -> str:
+        """The API server's address; the same one after a restart."""
+        return f"https://{LOOPBACK}:{self._port}"
+
+    @property
+    def ca_file(self) -> Path:
+        """The authority that vouches for the API server."""
+        return self._made.ca
+
+    @property
+    def kubectl(self) -> Kubectl:
+        """For kubectl as the administrator."""
+        return Kubectl(self.kubeconfig)
+
+    async def start(self) -> None:
+        """Start etcd and the API server; returns when the API is ready. Raises StackError."""
+        certificates = await asyncio.to_thread(write_certificates, self.directory / "pki", self._clock())
+        self._certificates = certificates
+        self._write_credentials()
+        self._etcd_port, self._etcd_peer_port = free_port(self._random), free_port(self._random)
+        # One after the other is faster: an API server that finds no etcd waits a second before it looks again.
+        await self._start_etcd()
+        await self.start_apiserver()
+
+    async def start_apiserver(self) -> None:
+        """Start the API server, on the same port and data as before; returns when the API is ready."""
+        await self._processes.start(self._apiserver_program(), self._probe(f"{self.url}/readyz"))
+
+    async def stop_apiserver(self) -> None:
+        """End the API server; returns when its process has ended."""
+        await self._processes.stop("kube-apiserver")
+
+    async def restart_apiserver(self) -> None:
+        """Restart the API server on the same port and data: what a node's upgrade does to everybody's watches."""
+        await self.stop_apiserver()
+        await self.start_apiserver()
+
+    async def start_controllers(self) -> None:
+        """Start the controller manager.
+
+        After the CRDs are there, or it takes up to 30 s until garbage collection knows of them.
+        """
+        port = free_port(self._random)
+        program = self._controllers_program(port)
+        await self._processes.start(program, self._probe(f"https://{LOOPBACK}:{port}/healthz"))
+
+    async def stop(self) -> None:
+        """End all three, the one that asks before the one that answers."""
+        for name in ("kube-controller-manager", "kube-apiserver", "etcd"):
+            await self._processes.stop(name)
+
+    @property
+    def _made(self) -> Certificates:
+        if self._certificates is None:
+            raise RuntimeError("the control plane has not been started")
+        return self._certificates
+
+    @property
+    def _token_file(self) -> Path:
+        return self.directory / "pki" / "tokens.csv"
+
+    @property
+    def _controller_kubeconfig(self) -> Path:
+        return self.directory / "pki" / "controller-manager.kubeconfig"
+
+    def _write_credentials(self) -> None:
+        rows = (
+            f'{self.admin_token},claw-admin,claw-admin,"system:masters"',
+            f"{self._controller_token},system:kube-controller-manager,system:kube-controller-manager",
+        )
+        write_secret(self._token_file, "\n".join(rows) + "\n")
+        Kubeconfig(self.url, self.ca_file, self.admin_token).write(self.kubeconfig)
+        Kubeconfig(self.url, self.ca_file, self._controller_token).write(self._controller_kubeconfig)
+
+    async def _start_etcd(self) -> None:
+        client, peer = f"https://{LOOPBACK}:{self._etcd_port}", f"http://{LOOPBACK}:{self._etcd_peer_port}"
+        made = self._made
+        program = Program(
+            "etcd",
+            (
+                str(self._binaries.etcd),
+                f"--data-dir={self.directory / 'etcd'}",
+                f"--listen-client-urls={client}",
+                f"--advertise-client-urls={client}",
+                f"--listen-peer-urls={peer}",
+                f"--initial-advertise-peer-urls={peer}",
+                f"--initial-cluster=default={peer}",
+                f"--cert-file={made.server}",
+                f"--key-file={made.server_key}",
+                f"--trusted-ca-file={made.ca}",
+                "--client-cert-auth",
+                "--heartbeat-interval=10",
+                "--election-timeout=100",  # a lone member waits so long before it elects itself
+                "--unsafe-no-fsync",  # ten times faster, and a power cut may cost us a throw-away cluster
+                "--log-level=warn",
+            ),
+        )
+        await self._processes.start(program, self._probe(f"{client}/health"))
+
+    def _apiserver_program(self) -> Program:
+        made = self._made
+        flags = {
+            "bind-address": LOOPBACK,
+            "advertise-address": LOOPBACK,
+            "secure-port": self._port,
+            "tls-cert-file": made.server,
+            "tls-private-key-file": made.server_key,
+            "etcd-servers": f"https://{LOOPBACK}:{self._etcd_port}",
+            "etcd-cafile": made.ca,
+            "etcd-certfile": made.server,
+            "etcd-keyfile": made.server_key,
+            "token-auth-file": self._token_file,
+            "authorization-mode": "RBAC",
+            "service-account-issuer": _ISSUER,
+            "service-account-key-file": made.service_account_key,
+            "service-account-signing-key-file": made.service_account_key,
+            "service-cluster-ip-range": _SERVICE_RANGE,
+            "endpoint-reconciler-type": "none",  # no loopback address can be an endpoint of a Service
+            "anonymous-auth": "false",
+            "profiling": "false",
+        }
+        argv = (str(self._binaries.apiserver), *(f"--{name}={value}" for name, value in flags.items()))
+        # It would wait for every open watch to end by itself; nothing is lost when it does not get the time.
+        return Program("kube-apiserver", argv, ready_timeout=60, stop_timeout=2)
+
+    def _controllers_program(self, port: int) -> Program:
+        made = self._made
+        flags = {
+            "kubeconfig": self._controller_kubeconfig,
+            "authentication-kubeconfig": self._controller_kubeconfig,
+            "authorization-kubeconfig": self._controller_kubeconfig,
+            "bind-address": LOOPBACK,
+            "secure-port": port,
+            "tls-cert-file": made.server,
+            "tls-private-key-file": made.server_key,
+            "controllers": ",".join(_CONTROLLERS),
+            "use-service-account-credentials": "true",
+            "service-account-private-key-file": made.service_account_key,
+            "root-ca-file": made.ca,
+            "leader-elect": "false",
+            "profiling": "false",
+        }
+        argv = (str(self._binaries.controller_manager), *(f"--{name}={value}" for name, value in flags.items()))
+        return Program("kube-controller-manager", argv)
+
+    def _probe(self, url: str) -> Probe:
+        """Whether it answers to the admin's token; etcd wants a client certificate instead."""
+        tls = ssl.create_default_context(cafile=self._made.ca)
+        tls.load_cert_chain(self._made.server, self._made.server_key)
+        return answers(url, tls=tls, headers={"Authorization": f"Bearer {self.admin_token}"})

