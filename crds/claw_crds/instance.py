@@ -250,6 +250,9 @@ class ProvisioningStatus(Model):
     failed_generation: int | None = Field(
         default=None, description="The generation that missed its deadline and was rolled back."
     )
+    failed_retry: str | None = Field(
+        default=None, description="The retry annotation as it was then; another value asks for another try."
+    )
 
 
 class CostStatus(Model):

@@ -14,7 +14,7 @@ FINALIZER = "claw.dev/external-resources"
 
 # Annotations with which a person steers the operator.
 PAUSED = "claw.dev/paused"
-"""`"true"` stops reconciliation of the instance; its deletion still waits for the end of the pause."""
+"""`"true"` stops reconciliation of the instance. A deletion is carried out all the same."""
 RECONCILE_REQUESTED_AT = "claw.dev/reconcile-requested-at"
 """Any new value asks for a pass now."""
 RETRY_REQUESTED_AT = "claw.dev/retry-requested-at"
@@ -36,6 +36,7 @@ SECRET_PREVIOUS_API_KEY_EXPIRES_AT = "previous-api-key-expires-at"
 SECRET_CREDENTIALS_REVISION = "credentials-revision"
 SECRET_CONFIGURATION_TOKEN = "configuration-token"
 SECRET_DATABASE_URL = "database-url"
+SECRET_DATABASE_ID = "database-id"
 
 OPERATOR_FIELD_MANAGER = "claw-operator"
 WEBHOOK_FIELD_MANAGER = "claw-webhook"

@@ -38,7 +38,7 @@ class StripePrices(Model):
         Field(max_length=32, json_schema_extra={"x-kubernetes-list-type": "set"}),
     ] = Field(default=(), description="Price ids, archived ones included: old subscriptions still carry them.")
     lookup_keys: Annotated[
-        tuple[Annotated[str, StringConstraints(min_length=1, max_length=200)], ...],
+        tuple[Annotated[str, StringConstraints(pattern=LINE, min_length=1, max_length=200)], ...],
         Field(max_length=32, json_schema_extra={"x-kubernetes-list-type": "set"}),
     ] = Field(default=(), description="Stripe lookup keys, which survive a change of price id.")
 
