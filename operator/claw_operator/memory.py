@@ -1,0 +1,87 @@
+"""What one process remembers of an instance between two passes: things worth knowing and never needed.
+
+After a restart of the operator it is all gone, and nothing is wrong: only a duration is less exact, and a crash loop
+is tried once more without delay.
+"""
+
+import logging
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+
+from claw_crds.v1alpha1 import ProvisioningStatus, StepTiming
+from claw_operator.decide import Restarts
+from claw_operator.metrics import Metrics
+
+log = logging.getLogger(__name__)
+
+
+class Memory:
+    """One instance's."""
+
+    def __init__(self, now: datetime) -> None:
+        self.first_seen = now
+        self.restarts = Restarts()
+        self.waiting_since: datetime | None = None
+        """Since when something has been under way that is worth polling for."""
+        self._seconds: dict[str, float] = {}
+        self._trouble = ""
+
+    @contextmanager
+    def timed(self, step: str, metrics: Metrics) -> Iterator[None]:
+        """Add the time spent inside to the step's."""
+        started = time.monotonic()
+        try:
+            yield
+        finally:
+            seconds = time.monotonic() - started
+            self._seconds[step] = self._seconds.get(step, 0.0) + seconds
+            metrics.step_seconds.labels(step).observe(seconds)
+
+    def waiting(self, under_way: bool, now: datetime) -> None:
+        """Note since when something has been under way."""
+        if not under_way:
+            self.waiting_since = None
+        elif self.waiting_since is None:
+            self.waiting_since = now
+
+    def precise(self, record: ProvisioningStatus) -> ProvisioningStatus:
+        """The record with the moment of the request as this process saw it: Kubernetes keeps whole seconds only."""
+        if timedelta(0) <= self.first_seen - record.requested_at < timedelta(seconds=2):
+            return record.model_copy(update={"requested_at": self.first_seen})
+        return record
+
+    def completed(self, record: ProvisioningStatus, now: datetime) -> ProvisioningStatus:
+        """The record of an instance that is available for the first time."""
+        seconds = round(max((now - record.requested_at).total_seconds(), 0.0), 3)
+        steps = tuple(StepTiming(name=name, seconds=round(spent, 3)) for name, spent in self._seconds.items())
+        return record.model_copy(update={"ready_at": now, "seconds": seconds, "steps": steps})
+
+    def trouble(self, message: str) -> None:
+        """Log a failure when it begins, when it changes, and when it ends; not each time."""
+        if message == self._trouble:
+            return
+        if message:
+            log.error(message)
+        else:
+            log.info("recovered from: %s", self._trouble)
+        self._trouble = message
+
+
+class Memories:
+    """By UID."""
+
+    def __init__(self, clock: Callable[[], datetime]) -> None:
+        self._clock = clock
+        self._memories: dict[str, Memory] = {}
+
+    def of(self, uid: str) -> Memory:
+        """The instance's memory, a new one the first time."""
+        if uid not in self._memories:
+            self._memories[uid] = Memory(self._clock())
+        return self._memories[uid]
+
+    def forget(self, uid: str) -> None:
+        """The instance is gone, or starts anew."""
+        self._memories.pop(uid, None)

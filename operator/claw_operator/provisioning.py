@@ -1,0 +1,75 @@
+"""From the wish to the first answer, and what happens when that takes too long. Pure.
+
+Before an instance was available for the first time, endless trying helps nobody: after the deadline all that was
+made is removed, and the instance rests as Failed until its spec changes or somebody asks for another try. An
+instance that ever was available is never rolled back, because its database is a customer's data.
+"""
+
+from datetime import datetime, timedelta
+
+from claw_crds import naming
+from claw_crds.conditions import find, is_true
+from claw_crds.v1alpha1 import ClawInstance, ClawInstanceStatus, ConditionType, ProvisioningStatus
+from claw_operator.decide import Observed
+from claw_operator.findings import failed
+from claw_operator.status import with_findings
+
+
+def begun(instance: ClawInstance, observed: Observed, first_seen: datetime) -> ProvisioningStatus:
+    """The record of this instance's provisioning, as it is at the beginning of a pass."""
+    earlier = instance.status.provisioning
+    if earlier is not None and earlier.failed_generation is None:
+        return earlier
+    if earlier is not None:  # another try
+        return ProvisioningStatus(requested_at=first_seen)
+    created = instance.metadata.creation_timestamp or first_seen
+    # The first status is written before the Secret. Credentials without a status mean that the status was lost, and
+    # with it whether this instance has ever been available. Then it may hold a customer's data.
+    return ProvisioningStatus(requested_at=created, recovered=observed.credentials is not None)
+
+
+def deadline(instance: ClawInstance, provisioning: ProvisioningStatus) -> datetime | None:
+    """Until when the instance must have become available; None when it ever was."""
+    if provisioning.ready_at is not None or provisioning.recovered:
+        return None
+    return provisioning.requested_at + timedelta(seconds=instance.spec.provisioning_deadline_seconds)
+
+
+def is_complete(status: ClawInstanceStatus) -> bool:
+    """Whether all parts work. One that was suspended before it was ready is complete, too, though not Ready."""
+    parts = (ConditionType.DATABASE_READY, ConditionType.COMPUTE_READY, ConditionType.RUNTIME_READY)
+    return all(is_true(status.conditions, part) for part in parts)
+
+
+def has_failed(instance: ClawInstance) -> bool:
+    """Whether it missed its deadline and nobody has asked for another try since."""
+    record = instance.status.provisioning
+    if record is None or record.failed_generation is None:
+        return False
+    asked = instance.metadata.annotations.get(naming.RETRY_REQUESTED_AT)
+    return record.failed_generation == instance.metadata.generation and record.failed_retry == asked
+
+
+def failed_status(instance: ClawInstance, provisioning: ProvisioningStatus, now: datetime) -> ClawInstanceStatus:
+    """The status of an instance whose deadline has passed. Its message keeps the cause that was seen last."""
+    seconds = instance.spec.provisioning_deadline_seconds
+    ready = find(instance.status.conditions, ConditionType.READY)
+    cause = f" {ready.message}" if ready is not None and ready.message else ""
+    record = provisioning.model_copy(
+        update={
+            "failed_generation": instance.metadata.generation,
+            "failed_retry": instance.metadata.annotations.get(naming.RETRY_REQUESTED_AT),
+        }
+    )
+    message = (
+        f"Not available within {seconds} s, so all that was made is removed.{cause} "
+        f"Change the spec or set annotation {naming.RETRY_REQUESTED_AT} to try again."
+    )
+    bare = ClawInstanceStatus(
+        conditions=instance.status.conditions,
+        provisioning=record,
+        # Kept until the removal is seen to be complete.
+        compute=instance.status.compute,
+        database=instance.status.database,
+    )
+    return with_findings(bare, failed(message), instance.metadata.generation, now)
