@@ -133,12 +133,19 @@ class ComputeState(StrEnum):
 
 
 @dataclass(frozen=True)
+class Size:
+    """What a compute may use."""
+
+    cpu_millis: int
+    memory_bytes: int
+
+
+@dataclass(frozen=True)
 class DesiredCompute:
     """The compute as it should be. `variables` is None until the database's URL is known."""
 
     owner: Owner
-    cpu_millis: int
-    memory_bytes: int
+    size: Size
     image: str | None = None
     repository: str | None = None
     ref: str | None = None
@@ -149,9 +156,8 @@ class DesiredCompute:
     @property
     def fingerprint(self) -> str:
         """Sixteen hexadecimal digits of everything that needs a deployment to take effect."""
-        source = (self.image, self.repository, self.ref, self.region)
-        size = (self.cpu_millis, self.memory_bytes, self.sleep_when_idle)
-        facts = (source, size, dict(self.variables or {}))
+        source = (self.image, self.repository, self.ref, self.region, self.sleep_when_idle)
+        facts = (source, dict(self.variables or {}))
         return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:16]
 
 
@@ -165,6 +171,8 @@ class ObservedCompute:
     """Where the runtime answers or will answer, without a trailing slash."""
     fingerprint: str | None = None
     """That of the DesiredCompute which was last deployed."""
+    size: Size | None = None
+    """None where the driver cannot tell; then it is never resized."""
     deployment_id: str | None = None
     message: str = ""
     """Why it crashed or failed: capped, redacted, stable."""
@@ -185,7 +193,11 @@ class ComputeDriver(Protocol):
         ...
 
     async def deploy(self, desired: DesiredCompute) -> ObservedCompute:
-        """Bring variables, source and resources up to date and start the runtime anew."""
+        """Bring variables, source and size up to date and start the runtime anew."""
+        ...
+
+    async def resize(self, desired: DesiredCompute) -> ObservedCompute:
+        """Give it the desired size, without a restart where the provider can do that."""
         ...
 
     async def delete(self, owner: Owner) -> None:

@@ -1,0 +1,94 @@
+"""Settings -> drivers -> kopf; nothing else."""
+
+import asyncio
+import logging
+import sys
+from contextlib import AsyncExitStack
+from datetime import UTC, datetime
+from functools import partial
+from random import Random
+
+import httpx
+import kopf
+from pydantic import ValidationError
+
+from claw_crds import configuration as wire
+from claw_operator import handlers, logs, probes
+from claw_operator.assembly import running_loop
+from claw_operator.desired import Defaults
+from claw_operator.drivers import Drivers
+from claw_operator.external.local import LocalDriver
+from claw_operator.external.postgres import PostgresDriver
+from claw_operator.external.runtime import HttpRuntimeClient
+from claw_operator.kube import Kube
+from claw_operator.settings import Settings
+
+log = logging.getLogger("claw_operator")
+
+
+async def serve(settings: Settings) -> None:
+    """Run until told to stop."""
+    async with AsyncExitStack() as stack:
+        kube = await stack.enter_async_context(Kube.connect(settings.kubeconfig))
+        drivers = await _drivers(settings, stack)
+        defaults = Defaults(
+            compute_driver=settings.compute_driver,
+            database_driver=settings.database_driver,
+            variables={
+                wire.ENV_MODEL_BASE_URL: str(settings.model_base_url).rstrip("/"),
+                wire.ENV_MODEL_API_KEY: settings.model_api_key.get_secret_value(),
+            },
+        )
+        loop = await stack.enter_async_context(
+            running_loop(
+                kube=kube,
+                drivers=drivers,
+                defaults=defaults,
+                workers=settings.workers,
+                resync_seconds=settings.resync_seconds,
+                shutdown_seconds=settings.shutdown_seconds,
+                clock=lambda: datetime.now(UTC),
+                random=Random(),  # noqa: S311 - jitter, not secrets
+            )
+        )
+        await stack.enter_async_context(
+            probes.serving(settings.host, settings.port, loop.metrics, loop.queue.trouble, lambda: loop.queue.depth)
+        )
+        log.info("started", extra={"settings": settings.model_dump(mode="json")})
+        await kopf.operator(
+            registry=handlers.build_registry(
+                loop.store, loop.queue, kube.access, partial(loop.queue.stop, settings.shutdown_seconds)
+            ),
+            settings=handlers.build_settings(),
+            namespaces=[settings.namespace],
+            standalone=True,
+        )
+    log.info("stopped")
+
+
+async def _drivers(settings: Settings, stack: AsyncExitStack) -> Drivers:
+    session = await stack.enter_async_context(httpx.AsyncClient())
+    postgres = PostgresDriver(settings.postgres_admin_url.get_secret_value())
+    stack.push_async_callback(postgres.aclose)
+    local = LocalDriver(settings.local_directory, [sys.executable, "-m", "claw_runtime"])
+    return Drivers(
+        compute={local.name: local},
+        database={postgres.name: postgres},
+        runtime=HttpRuntimeClient(session),
+    )
+
+
+def main() -> None:
+    """The console script."""
+    try:
+        settings = Settings()
+    except ValidationError as error:
+        for problem in error.errors(include_url=False, include_input=False):
+            print(f"claw-operator: {'.'.join(map(str, problem['loc']))}: {problem['msg']}", file=sys.stderr)
+        sys.exit(2)
+    logs.configure(settings.log_level)
+    asyncio.run(serve(settings))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,92 @@
+"""Puts one operator together from its parts: drivers, loop, queue. No part looks for another one by itself."""
+
+import asyncio
+import logging
+import secrets
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from random import Random
+
+from claw_operator.act import Actor
+from claw_operator.desired import Defaults
+from claw_operator.drivers import Drivers
+from claw_operator.external import ComputeDriver
+from claw_operator.finalize import Finalizer
+from claw_operator.kube import Kube
+from claw_operator.memory import Memories
+from claw_operator.metrics import Metrics
+from claw_operator.pace import Pacing
+from claw_operator.reconcile import Reconciler
+from claw_operator.report import Reporter
+from claw_operator.store import Store
+from claw_operator.workqueue import WorkQueue
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Loop:
+    """A running loop and what its surroundings need of it."""
+
+    store: Store
+    queue: WorkQueue
+    metrics: Metrics
+
+
+@asynccontextmanager
+async def running_loop(
+    *,
+    kube: Kube,
+    drivers: Drivers,
+    defaults: Defaults,
+    workers: int,
+    resync_seconds: float,
+    shutdown_seconds: float,
+    clock: Callable[[], datetime],
+    random: Random,
+) -> AsyncIterator[Loop]:
+    """A loop whose workers run until the block ends; running passes then get `shutdown_seconds` to finish."""
+    store, metrics = Store(), Metrics()
+    memories = Memories(clock)
+    reporter = Reporter(kube, store, metrics, clock)
+    finalizer = Finalizer(
+        kube=kube,
+        store=store,
+        drivers=drivers,
+        defaults=defaults,
+        metrics=metrics,
+        reporter=reporter,
+        memories=memories,
+    )
+    reconciler = Reconciler(
+        kube=kube,
+        store=store,
+        drivers=drivers,
+        defaults=defaults,
+        actor=Actor(kube, metrics, secrets.token_bytes),
+        finalizer=finalizer,
+        reporter=reporter,
+        memories=memories,
+        metrics=metrics,
+        pacing=Pacing(resync_seconds, random.random),
+        clock=clock,
+    )
+    queue = WorkQueue(reconciler.reconcile, random=random.random, workers=workers)
+    queue.start()
+    listeners = [asyncio.create_task(_listen(driver, store, queue)) for driver in drivers.compute.values()]
+    try:
+        yield Loop(store, queue, metrics)
+    finally:
+        for listener in listeners:
+            listener.cancel()
+        await asyncio.gather(*listeners, return_exceptions=True)
+        await queue.stop(shutdown_seconds)
+
+
+async def _listen(driver: ComputeDriver, store: Store, queue: WorkQueue) -> None:
+    """What a driver notices by itself is looked at now, not at the next resync."""
+    async for uid in driver.changes():
+        if store.get(uid) is not None:
+            queue.add(uid)

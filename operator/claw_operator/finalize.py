@@ -1,0 +1,90 @@
+"""Deletion as one more wished state: take everything down, see it gone, then let the object go.
+
+Works without a status, without a plan and without a valid spec: whoever wrote the object may have been wrong about
+everything, and it must still be possible to be rid of it.
+"""
+
+import logging
+from typing import Any
+
+from claw_crds import naming
+from claw_crds.v1alpha1 import DeletionPolicy, ObjectMeta
+from claw_operator import findings
+from claw_operator.desired import Defaults
+from claw_operator.drivers import Drivers, UnknownDriver, pick
+from claw_operator.external import ExternalError, Owner, Unauthorized
+from claw_operator.kube import Kube
+from claw_operator.memory import Memories
+from claw_operator.metrics import Metrics
+from claw_operator.report import Reporter
+from claw_operator.store import Store
+from claw_operator.teardown import teardown
+from claw_operator.workqueue import Result
+
+log = logging.getLogger(__name__)
+
+Body = dict[str, Any]
+
+
+class Finalizer:
+    """Lets instances go once nothing of theirs is left."""
+
+    def __init__(
+        self,
+        *,
+        kube: Kube,
+        store: Store,
+        drivers: Drivers,
+        defaults: Defaults,
+        metrics: Metrics,
+        reporter: Reporter,
+        memories: Memories,
+    ) -> None:
+        self._kube = kube
+        self._store = store
+        self._drivers = drivers
+        self._defaults = defaults
+        self._metrics = metrics
+        self._reporter = reporter
+        self._memories = memories
+
+    async def finalize(self, body: Body, meta: ObjectMeta) -> Result:
+        """One pass for an object that is being deleted."""
+        if naming.FINALIZER not in meta.finalizers:
+            return Result()  # somebody else's finalizer holds it
+        body = await self._reporter.say(body, findings.deleting("Everything that was made is being removed."))
+        memory = self._memories.of(meta.uid)
+        try:
+            remains = await teardown(
+                Owner(meta.namespace, meta.name, meta.uid),
+                _policy(body),
+                pick(self._drivers, *self._driver_names(body)),
+                self._kube,
+                self._metrics,
+            )
+        except UnknownDriver as error:
+            return await self._wait(body, meta, Unauthorized(str(error)))
+        except ExternalError as error:
+            return await self._wait(body, meta, error)
+        memory.trouble("")
+        if remains.what:
+            return Result(requeue_after=remains.poll_seconds)
+        self._store.wrote(await self._kube.remove_finalizer(body))
+        log.info("everything is gone")
+        return Result()
+
+    async def _wait(self, body: Body, meta: ObjectMeta, error: ExternalError) -> Result:
+        self._memories.of(meta.uid).trouble(f"deletion: {error}")
+        await self._reporter.say(body, findings.deleting(f"Waiting: {error}", error))
+        return Result(failed=True)
+
+    def _driver_names(self, body: Body) -> tuple[str, str]:
+        spec = body.get("spec") or {}
+        return (
+            (spec.get("compute") or {}).get("driver", self._defaults.compute_driver),
+            (spec.get("database") or {}).get("driver", self._defaults.database_driver),
+        )
+
+
+def _policy(body: Body) -> DeletionPolicy:
+    return DeletionPolicy((body.get("spec") or {}).get("deletionPolicy", DeletionPolicy.DELETE))

@@ -1,0 +1,299 @@
+"""One pass for one instance: observe -> decide -> act -> status. The file to read first.
+
+A pass does not know why it runs: a new object, a changed one, a restart of the operator, a minute that went by. It
+looks at everything there is, decides what is missing, does that, and reports. Called again, it finds nothing to do.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import Any
+
+from pydantic import ValidationError
+
+from claw_crds import naming
+from claw_crds.conditions import find
+from claw_crds.v1alpha1 import (
+    ClawInstance,
+    ClawInstanceStatus,
+    ClawPlan,
+    ConditionType,
+    DeletionPolicy,
+    ObjectMeta,
+    ProvisioningStatus,
+    Reason,
+)
+from claw_operator import findings, provisioning
+from claw_operator.act import Actor
+from claw_operator.decide import Decision, Observed, Step, Unknown, decide
+from claw_operator.desired import Defaults, Desired
+from claw_operator.drivers import Drivers, InstanceDrivers, UnknownDriver, pick
+from claw_operator.external import ExternalError
+from claw_operator.finalize import Finalizer
+from claw_operator.findings import Failure, Outcome
+from claw_operator.kube import Conflict, Kube, KubeError, NotFound
+from claw_operator.logs import about
+from claw_operator.memory import Memories
+from claw_operator.metrics import Metrics
+from claw_operator.observe import observe
+from claw_operator.pace import Pacing, under_way
+from claw_operator.report import Reporter
+from claw_operator.status import compute_status, earlier
+from claw_operator.store import Store
+from claw_operator.teardown import teardown
+from claw_operator.workqueue import Result
+
+log = logging.getLogger(__name__)
+
+Body = dict[str, Any]
+
+_ROUNDS = 8
+"""Rounds of decide and act in one pass. A new instance takes four; more would mean that steps undo each other."""
+
+
+class Reconciler:
+    """Makes the world match one instance at a time. Everything that it needs is given to it."""
+
+    def __init__(
+        self,
+        *,
+        kube: Kube,
+        store: Store,
+        drivers: Drivers,
+        defaults: Defaults,
+        actor: Actor,
+        finalizer: Finalizer,
+        reporter: Reporter,
+        memories: Memories,
+        metrics: Metrics,
+        pacing: Pacing,
+        clock: Callable[[], datetime],
+    ) -> None:
+        self._kube = kube
+        self._store = store
+        self._drivers = drivers
+        self._defaults = defaults
+        self._actor = actor
+        self._finalizer = finalizer
+        self._reporter = reporter
+        self._memories = memories
+        self._metrics = metrics
+        self._pacing = pacing
+        self._clock = clock
+
+    async def reconcile(self, uid: str) -> Result:
+        """One pass. Never raises for what can be expected to go wrong."""
+        body = self._store.get(uid)
+        if body is None:
+            self._memories.forget(uid)
+            self._metrics.forget(uid)
+            return Result(done=True)
+        meta = ObjectMeta.model_validate(body["metadata"])
+        with (
+            about(instance=f"{meta.namespace}/{meta.name}", uid=uid, generation=meta.generation),
+            self._metrics.pass_seconds.time(),
+        ):
+            try:
+                result = await self._pass(body, meta)
+            except Conflict:
+                result = await self._read_again(meta)
+            except NotFound:
+                self._store.forget(uid)
+                result = Result(requeue_after=0.0)
+            except KubeError as error:
+                self._memories.of(uid).trouble(str(error))
+                result = Result(failed=True)
+        self._metrics.passes.labels("failed" if result.failed else "ok").inc()
+        return result
+
+    async def _pass(self, body: Body, meta: ObjectMeta) -> Result:
+        if meta.deletion_timestamp is not None:
+            return await self._finalizer.finalize(body, meta)
+        try:
+            instance = ClawInstance.parse(body)
+        except ValidationError as error:
+            return await self._cannot(body, Reason.INVALID_SPEC, _first_problem(error))
+        if meta.annotations.get(naming.PAUSED) == "true":
+            await self._reporter.say(body, findings.paused())
+            return Result()
+        if naming.FINALIZER not in meta.finalizers:
+            # Nothing external is created before the API server has answered that the finalizer is on the object.
+            body = await self._kube.add_finalizer(body)
+            self._store.wrote(body)
+            instance = ClawInstance.parse(body)
+        plan = await self._plan(instance.spec.plan_ref.name)
+        if plan is None:
+            message = f"There is no ClawPlan {instance.spec.plan_ref.name}."
+            return await self._cannot(body, Reason.PLAN_NOT_FOUND, message)
+        desired = Desired(instance, plan, self._defaults)
+        try:
+            drivers = pick(self._drivers, desired.compute_driver, desired.database_driver)
+        except UnknownDriver as error:
+            return await self._cannot(body, Reason.INVALID_SPEC, str(error))
+        if provisioning.has_failed(instance):
+            return await self._roll_back(body, desired, drivers)
+        return await self._converge(body, desired, drivers)
+
+    async def _converge(self, body: Body, desired: Desired, drivers: InstanceDrivers) -> Result:
+        instance, memory = desired.instance, self._memories.of(desired.owner.uid)
+        observed = await observe(desired, drivers, self._kube, self._metrics, memory.restarts)
+        record = memory.precise(provisioning.begun(instance, observed, memory.first_seen))
+        due = provisioning.deadline(instance, record)
+        if due is not None and self._clock() >= due:
+            failed = provisioning.failed_status(instance, record, self._clock())
+            self._metrics.provisioning_failures.inc()
+            return await self._roll_back(await self._reporter.write(body, failed), desired, drivers)
+
+        failures = _not_observed(observed)
+        done: list[Step] = []
+        for _ in range(_ROUNDS):
+            steps = _possible(decide(desired, observed, self._clock()), failures)
+            if not steps:
+                break
+            observed = await self._act(steps, desired, observed, drivers, failures)
+            done += steps
+            if _names_new_things(instance.status, observed):
+                # Known ids are written at once: should this process die now, people still see what was made.
+                body = await self._report(body, desired, observed, failures, record)
+                instance = ClawInstance.parse(body)
+                desired = desired.of(instance)
+        await self._report(body, desired, observed, failures, record, done)
+        memory.restarts = observed.restarts
+        memory.trouble("; ".join(str(failure) for failure in failures))
+        return self._next(desired, observed, failures, record, drivers)
+
+    async def _act(
+        self,
+        steps: Sequence[Step],
+        desired: Desired,
+        observed: Observed,
+        drivers: InstanceDrivers,
+        failures: list[Failure],
+    ) -> Observed:
+        """Carry out the steps of one round side by side, and take in what they changed."""
+        memory = self._memories.of(desired.owner.uid)
+
+        async def carry_out(step: Step) -> None:
+            nonlocal observed
+            with about(step=step.kind.value), memory.timed(step.kind.value, self._metrics):
+                try:
+                    change = await self._actor.act(step, desired, observed, drivers, self._clock())
+                except ExternalError as error:
+                    failures.append(Failure(step.kind.value, error))
+                    return
+                log.info(step.message)
+            observed = change(observed)
+
+        # Every step is awaited to its end, also when another one fails: a create that is cancelled in the middle may
+        # have been carried out, and nobody would know its id.
+        results = await asyncio.gather(*(carry_out(step) for step in steps), return_exceptions=True)
+        for result in results:
+            if isinstance(result, BaseException):
+                raise result
+        return observed
+
+    async def _report(
+        self,
+        body: Body,
+        desired: Desired,
+        observed: Observed,
+        failures: Sequence[Failure],
+        record: ProvisioningStatus,
+        done: Sequence[Step] = (),
+    ) -> Body:
+        now = self._clock()
+        outcome = Outcome(pending=decide(desired, observed, now).steps, failures=failures)
+        found = compute_status(desired, observed, outcome, record, now)
+        if record.ready_at is None and provisioning.is_complete(found):
+            completed = self._memories.of(desired.owner.uid).completed(record, now)
+            found = found.model_copy(update={"provisioning": completed})
+            self._metrics.provisioning_seconds.observe(completed.seconds or 0.0)
+        return await self._reporter.write(body, found, done)
+
+    def _next(
+        self,
+        desired: Desired,
+        observed: Observed,
+        failures: Sequence[Failure],
+        record: ProvisioningStatus,
+        drivers: InstanceDrivers,
+    ) -> Result:
+        """When to look again."""
+        now, memory = self._clock(), self._memories.of(desired.owner.uid)
+        if failures:
+            return self._pacing.after_failures(failures)
+        waits = [self._pacing.settled()]
+        memory.waiting(under_way(observed), now)
+        if memory.waiting_since is not None:
+            shortest = min(drivers.compute.poll_seconds, drivers.database.poll_seconds)
+            waits.append(self._pacing.polling(memory.waiting_since, now, shortest))
+        moments = (decide(desired, observed, now).look_again_at, provisioning.deadline(desired.instance, record))
+        waits += [max((moment - now).total_seconds(), 0.0) for moment in moments if moment is not None]
+        return Result(requeue_after=min(waits))
+
+    async def _roll_back(self, body: Body, desired: Desired, drivers: InstanceDrivers) -> Result:
+        """Remove all that was made for an instance that missed its deadline, and rest until somebody asks again."""
+        memory = self._memories.of(desired.owner.uid)
+        try:
+            remains = await teardown(desired.owner, DeletionPolicy.DELETE, drivers, self._kube, self._metrics)
+        except ExternalError as error:
+            memory.trouble(f"rollback: {error}")
+            return Result(failed=True)
+        if remains.what:
+            return Result(requeue_after=remains.poll_seconds)
+        nothing = earlier(body).model_copy(update={"compute": None, "database": None})
+        await self._reporter.write(body, nothing)
+        self._memories.forget(desired.owner.uid)
+        return Result()
+
+    async def _cannot(self, body: Body, reason: Reason, message: str) -> Result:
+        """Say what is wrong and wait: only another spec or plan can mend it."""
+        has_ready = find(earlier(body).conditions, ConditionType.READY) is not None
+        await self._reporter.say(body, findings.invalid(reason, message, has_ready=has_ready))
+        return Result()
+
+    async def _plan(self, name: str) -> ClawPlan | None:
+        known = self._store.plan(name)
+        if known is not None:
+            return known
+        try:
+            return await self._kube.get_plan(name)  # the watch of the plans may be behind that of the instances
+        except NotFound:
+            return None
+
+    async def _read_again(self, meta: ObjectMeta) -> Result:
+        try:
+            fresh = await self._kube.get_instance(meta.namespace, meta.name)
+        except NotFound:
+            self._store.forget(meta.uid)
+            return Result(requeue_after=0.0)
+        except KubeError as error:
+            self._memories.of(meta.uid).trouble(str(error))
+            return Result(failed=True)
+        if fresh["metadata"]["uid"] == meta.uid:
+            self._store.wrote(fresh)
+        else:
+            self._store.forget(meta.uid)
+        return Result(requeue_after=0.0)
+
+
+def _possible(decision: Decision, failures: Sequence[Failure]) -> list[Step]:
+    failed = {failure.what for failure in failures}
+    return [step for step in decision.steps if step.kind.value not in failed]
+
+
+def _not_observed(observed: Observed) -> list[Failure]:
+    parts = {"database": observed.database, "compute": observed.compute}
+    return [Failure(what, part.error) for what, part in parts.items() if isinstance(part, Unknown)]
+
+
+def _names_new_things(status: ClawInstanceStatus, observed: Observed) -> bool:
+    known = (status.database.id if status.database else None, status.compute.id if status.compute else None)
+    seen = (getattr(observed.database, "id", None), getattr(observed.compute, "id", None))
+    return any(new is not None and new != old for new, old in zip(seen, known, strict=True))
+
+
+def _first_problem(error: ValidationError) -> str:
+    problem = error.errors(include_url=False, include_input=False)[0]
+    return f"{'.'.join(str(part) for part in problem['loc'])}: {problem['msg']}"
