@@ -250,7 +250,8 @@ class ProvisioningStatus(Model):
     failed_generation: int | None = Field(
         default=None, description="The generation that missed its deadline and was rolled back."
     )
-    failed_retry: str | None = Field(
+    # All annotations of an object together are no longer than that.
+    failed_retry: Annotated[str, StringConstraints(max_length=262_144)] | None = Field(
         default=None, description="The retry annotation as it was then; another value asks for another try."
     )
 
