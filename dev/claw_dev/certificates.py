@@ -21,34 +21,41 @@ _SERVER_NAMES = ("localhost", "kubernetes", "kubernetes.default", "kubernetes.de
 
 @dataclass(frozen=True)
 class Certificates:
-    """Paths of PEM files. Private keys are readable by their owner alone."""
+    """Where the PEM files are, in a directory that only its owner can enter."""
 
-    ca: Path
-    server: Path
-    """For servers and for clients: of the API server, of etcd, and of the API server towards etcd."""
-    server_key: Path
-    service_account_key: Path
-    """Signs the tokens of service accounts."""
+    directory: Path
 
+    @property
+    def ca(self) -> Path:
+        """The authority."""
+        return self.directory / "ca.crt"
 
-def write_certificates(directory: Path, now: datetime) -> Certificates:
-    """Make everything anew in the directory."""
-    directory.mkdir(parents=True, exist_ok=True, mode=0o700)
-    ca_key = ec.generate_private_key(ec.SECP256R1())
-    server_key = ec.generate_private_key(ec.SECP256R1())
-    ca = _authority(ca_key, now)
-    certificates = Certificates(
-        ca=directory / "ca.crt",
-        server=directory / "server.crt",
-        server_key=directory / "server.key",
-        service_account_key=directory / "service-account.key",
-    )
-    certificates.ca.write_bytes(ca.public_bytes(serialization.Encoding.PEM))
-    server = _server(server_key, ca, ca_key, now)
-    certificates.server.write_bytes(server.public_bytes(serialization.Encoding.PEM))
-    write_secret(certificates.server_key, _pem(server_key))
-    write_secret(certificates.service_account_key, _pem(ec.generate_private_key(ec.SECP256R1())))
-    return certificates
+    @property
+    def server(self) -> Path:
+        """For servers and for clients: of the API server, of etcd, and of the API server towards etcd."""
+        return self.directory / "server.crt"
+
+    @property
+    def server_key(self) -> Path:
+        """Its private key."""
+        return self.directory / "server.key"
+
+    @property
+    def service_account_key(self) -> Path:
+        """Signs the tokens of service accounts."""
+        return self.directory / "service-account.key"
+
+    def write(self, now: datetime) -> None:
+        """Make all of them anew."""
+        self.directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+        ca_key = ec.generate_private_key(ec.SECP256R1())
+        server_key = ec.generate_private_key(ec.SECP256R1())
+        ca = _authority(ca_key, now)
+        server = _server(server_key, ca, ca_key, now)
+        self.ca.write_bytes(ca.public_bytes(serialization.Encoding.PEM))
+        self.server.write_bytes(server.public_bytes(serialization.Encoding.PEM))
+        write_secret(self.server_key, _pem(server_key))
+        write_secret(self.service_account_key, _pem(ec.generate_private_key(ec.SECP256R1())))
 
 
 def write_secret(path: Path, content: str) -> None:

@@ -5,20 +5,18 @@ own; only pods would wait for ever. Nothing of it survives: etcd does not sync t
 """
 
 import asyncio
-import base64
-import json
 import secrets
 import ssl
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from random import Random
 
-from claw_dev.certificates import Certificates, write_certificates, write_secret
+from claw_dev.certificates import Certificates, write_secret
 from claw_dev.controlplane import Binaries
+from claw_dev.kubeconfig import Kubeconfig
 from claw_dev.kubectl import Kubectl
-from claw_dev.ports import LOOPBACK, free_port
+from claw_dev.ports import LOOPBACK, free_ports
 from claw_dev.probes import answers
 from claw_dev.processes import Probe, Processes, Program
 
@@ -35,31 +33,6 @@ _CONTROLLERS = (
 )
 
 
-@dataclass(frozen=True)
-class Kubeconfig:
-    """What a client needs: an address, a CA and a token."""
-
-    url: str
-    ca_file: Path
-    token: str
-    namespace: str = "default"
-
-    def write(self, path: Path) -> Path:
-        """Write it as a kubeconfig file that only its owner can read."""
-        ca = base64.b64encode(self.ca_file.read_bytes()).decode()
-        document = {
-            "apiVersion": "v1",
-            "kind": "Config",
-            "current-context": "claw",
-            "clusters": [{"name": "claw", "cluster": {"server": self.url, "certificate-authority-data": ca}}],
-            "users": [{"name": "claw", "user": {"token": self.token}}],
-            "contexts": [{"name": "claw", "context": {"cluster": "claw", "user": "claw", "namespace": self.namespace}}],
-        }
-        # JSON is YAML, and every client reads it.
-        write_secret(path, json.dumps(document, indent=2))
-        return path
-
-
 class ControlPlane:
     """The control plane of one directory. `start`, then `start_controllers`; `processes` ends it."""
 
@@ -73,15 +46,16 @@ class ControlPlane:
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self.directory = directory.absolute()
-        self.kubeconfig = self.directory / "admin.kubeconfig"
+        self.kubeconfig = self.directory / "kubeconfig"
         self.admin_token = secrets.token_urlsafe(32)
         self._controller_token = secrets.token_urlsafe(32)
         self._binaries = binaries
         self._processes = processes
         self._clock = clock
-        self._random = random
-        self._port = free_port(random)
-        self._certificates: Certificates | None = None
+        self._certificates = Certificates(self.directory / "pki")
+        self._tokens = self.directory / "pki" / "tokens.csv"
+        self._controller_kubeconfig = self.directory / "pki" / "controllers.kubeconfig"
+        self._port, self._controller_port, self._etcd_port, self._etcd_peer_port = free_ports(4, random)
 
     @property
     def url(self) -> str:
@@ -91,7 +65,7 @@ class ControlPlane:
     @property
     def ca_file(self) -> Path:
         """The authority that vouches for the API server."""
-        return self._made.ca
+        return self._certificates.ca
 
     @property
     def kubectl(self) -> Kubectl:
@@ -100,10 +74,7 @@ class ControlPlane:
 
     async def start(self) -> None:
         """Start etcd and the API server; returns when the API is ready. Raises StackError."""
-        certificates = await asyncio.to_thread(write_certificates, self.directory / "pki", self._clock())
-        self._certificates = certificates
-        self._write_credentials()
-        self._etcd_port, self._etcd_peer_port = free_port(self._random), free_port(self._random)
+        await asyncio.to_thread(self._write_credentials)
         # One after the other is faster: an API server that finds no etcd waits a second before it looks again.
         await self._start_etcd()
         await self.start_apiserver()
@@ -126,41 +97,28 @@ class ControlPlane:
 
         After the CRDs are there, or it takes up to 30 s until garbage collection knows of them.
         """
-        port = free_port(self._random)
-        program = self._controllers_program(port)
-        await self._processes.start(program, self._probe(f"https://{LOOPBACK}:{port}/healthz"))
+        health = f"https://{LOOPBACK}:{self._controller_port}/healthz"
+        await self._processes.start(self._controllers_program(), self._probe(health))
 
     async def stop(self) -> None:
         """End all three, the one that asks before the one that answers."""
         for name in ("kube-controller-manager", "kube-apiserver", "etcd"):
             await self._processes.stop(name)
 
-    @property
-    def _made(self) -> Certificates:
-        if self._certificates is None:
-            raise RuntimeError("the control plane has not been started")
-        return self._certificates
-
-    @property
-    def _token_file(self) -> Path:
-        return self.directory / "pki" / "tokens.csv"
-
-    @property
-    def _controller_kubeconfig(self) -> Path:
-        return self.directory / "pki" / "controller-manager.kubeconfig"
-
     def _write_credentials(self) -> None:
+        self._certificates.write(self._clock())
+        ca = self.ca_file.read_bytes()
         rows = (
             f'{self.admin_token},claw-admin,claw-admin,"system:masters"',
             f"{self._controller_token},system:kube-controller-manager,system:kube-controller-manager",
         )
-        write_secret(self._token_file, "\n".join(rows) + "\n")
-        Kubeconfig(self.url, self.ca_file, self.admin_token).write(self.kubeconfig)
-        Kubeconfig(self.url, self.ca_file, self._controller_token).write(self._controller_kubeconfig)
+        write_secret(self._tokens, "\n".join(rows) + "\n")
+        Kubeconfig(self.url, ca, self.admin_token).write(self.kubeconfig)
+        Kubeconfig(self.url, ca, self._controller_token).write(self._controller_kubeconfig)
 
     async def _start_etcd(self) -> None:
         client, peer = f"https://{LOOPBACK}:{self._etcd_port}", f"http://{LOOPBACK}:{self._etcd_peer_port}"
-        made = self._made
+        pki = self._certificates
         program = Program(
             "etcd",
             (
@@ -171,9 +129,9 @@ class ControlPlane:
                 f"--listen-peer-urls={peer}",
                 f"--initial-advertise-peer-urls={peer}",
                 f"--initial-cluster=default={peer}",
-                f"--cert-file={made.server}",
-                f"--key-file={made.server_key}",
-                f"--trusted-ca-file={made.ca}",
+                f"--cert-file={pki.server}",
+                f"--key-file={pki.server_key}",
+                f"--trusted-ca-file={pki.ca}",
                 "--client-cert-auth",
                 "--heartbeat-interval=10",
                 "--election-timeout=100",  # a lone member waits so long before it elects itself
@@ -184,22 +142,22 @@ class ControlPlane:
         await self._processes.start(program, self._probe(f"{client}/health"))
 
     def _apiserver_program(self) -> Program:
-        made = self._made
+        pki = self._certificates
         flags = {
             "bind-address": LOOPBACK,
             "advertise-address": LOOPBACK,
             "secure-port": self._port,
-            "tls-cert-file": made.server,
-            "tls-private-key-file": made.server_key,
+            "tls-cert-file": pki.server,
+            "tls-private-key-file": pki.server_key,
             "etcd-servers": f"https://{LOOPBACK}:{self._etcd_port}",
-            "etcd-cafile": made.ca,
-            "etcd-certfile": made.server,
-            "etcd-keyfile": made.server_key,
-            "token-auth-file": self._token_file,
+            "etcd-cafile": pki.ca,
+            "etcd-certfile": pki.server,
+            "etcd-keyfile": pki.server_key,
+            "token-auth-file": self._tokens,
             "authorization-mode": "RBAC",
             "service-account-issuer": _ISSUER,
-            "service-account-key-file": made.service_account_key,
-            "service-account-signing-key-file": made.service_account_key,
+            "service-account-key-file": pki.service_account_key,
+            "service-account-signing-key-file": pki.service_account_key,
             "service-cluster-ip-range": _SERVICE_RANGE,
             "endpoint-reconciler-type": "none",  # no loopback address can be an endpoint of a Service
             "anonymous-auth": "false",
@@ -209,20 +167,20 @@ class ControlPlane:
         # It would wait for every open watch to end by itself; nothing is lost when it does not get the time.
         return Program("kube-apiserver", argv, ready_timeout=60, stop_timeout=2)
 
-    def _controllers_program(self, port: int) -> Program:
-        made = self._made
+    def _controllers_program(self) -> Program:
+        pki = self._certificates
         flags = {
             "kubeconfig": self._controller_kubeconfig,
             "authentication-kubeconfig": self._controller_kubeconfig,
             "authorization-kubeconfig": self._controller_kubeconfig,
             "bind-address": LOOPBACK,
-            "secure-port": port,
-            "tls-cert-file": made.server,
-            "tls-private-key-file": made.server_key,
+            "secure-port": self._controller_port,
+            "tls-cert-file": pki.server,
+            "tls-private-key-file": pki.server_key,
             "controllers": ",".join(_CONTROLLERS),
             "use-service-account-credentials": "true",
-            "service-account-private-key-file": made.service_account_key,
-            "root-ca-file": made.ca,
+            "service-account-private-key-file": pki.service_account_key,
+            "root-ca-file": pki.ca,
             "leader-elect": "false",
             "profiling": "false",
         }
@@ -231,6 +189,6 @@ class ControlPlane:
 
     def _probe(self, url: str) -> Probe:
         """Whether it answers to the admin's token; etcd wants a client certificate instead."""
-        tls = ssl.create_default_context(cafile=self._made.ca)
-        tls.load_cert_chain(self._made.server, self._made.server_key)
+        tls = ssl.create_default_context(cafile=self._certificates.ca)
+        tls.load_cert_chain(self._certificates.server, self._certificates.server_key)
         return answers(url, tls=tls, headers={"Authorization": f"Bearer {self.admin_token}"})

@@ -24,6 +24,14 @@ def free_port(random: Random) -> int:
     raise StackError(f"found no free port between {_LOWEST} and {_HIGHEST} on {LOOPBACK}")
 
 
+def free_ports(count: int, random: Random) -> tuple[int, ...]:
+    """So many different ones."""
+    ports: set[int] = set()
+    while len(ports) < count:
+        ports.add(free_port(random))
+    return tuple(ports)
+
+
 def is_free(port: int) -> bool:
     """Whether a server could listen on the port of 127.0.0.1 now."""
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as candidate:

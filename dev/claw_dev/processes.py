@@ -95,8 +95,11 @@ class Process:
 class Processes:
     """All processes of the stack in one directory. Use as an async context manager."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, on_death: Callable[[Process], None] = lambda process: None) -> None:
+        """`on_death` hears of a program that ends after it was ready, without having been told to."""
         self.directory = directory.absolute()
+        self._on_death = on_death
+        self._watches: set[asyncio.Task[None]] = set()
         self._running: dict[str, Process] = {}
         self._guard: asyncio.subprocess.Process | None = None
         self._guard_lock = asyncio.Lock()
@@ -126,6 +129,9 @@ class Processes:
         except BaseException:
             await self.stop(program.name)
             raise
+        watch = asyncio.create_task(self._watch(process))
+        self._watches.add(watch)
+        watch.add_done_callback(self._watches.discard)
         return process
 
     async def stop(self, *names: str) -> None:
@@ -135,6 +141,7 @@ class Processes:
     async def close(self) -> None:
         """End everything that still runs, then the guard."""
         await self.stop(*self._running)
+        await asyncio.gather(*self._watches)
         if self._guard is None:
             return
         guard, self._guard = self._guard, None
@@ -147,6 +154,13 @@ class Processes:
         process = self._running.pop(name)
         await process.stop()
         notes.remove_note(self.directory, name)
+
+    async def _watch(self, process: Process) -> None:
+        await process.wait()
+        if self._running.get(process.name) is process:
+            del self._running[process.name]
+            notes.remove_note(self.directory, process.name)
+            self._on_death(process)
 
     async def _spawn(self, program: Program) -> Process:
         log = self.directory / "logs" / f"{program.name}.log"
