@@ -1,0 +1,114 @@
+"""The texts of the product, as data: the workspace's files, mails, and database schemas. And a tiny loader.
+
+    render("workspace/SOUL.md.j2", assistant=..., ...)    a template, filled in
+    text("database/runtime/0001_tables.sql")              a file as it is
+    names("database/runtime", ".sql")                     what there is, in order
+
+A customer's words are only ever values, and a value is inserted, never evaluated: `{{7*7}}` in a name stays
+`{{7*7}}`. What Jinja cannot know is where a value may end: in a text of lines a line break in a name starts a new
+line, and with it a heading, a list entry or a setting that nobody wrote. Hence the filters, and every template uses
+one of them on every free text:
+
+    line      one line: breaks and control characters become blanks, invisible direction marks vanish, the length
+              is capped
+    quote     a text of several lines as a Markdown quotation, in which a heading is a heading of the quotation
+    json      a JSON value, with its quotes
+    shell     one line as a value of a `.env` file or a shell, quoted where it must be
+
+Templates ending in `.html.j2` are autoescaped; the others are not HTML. A name that the context lacks is an error.
+"""
+
+import json
+import re
+import shlex
+from functools import cache
+from importlib.resources import files
+from importlib.resources.abc import Traversable
+from typing import Any
+
+from jinja2 import BaseLoader, Environment, StrictUndefined, TemplateNotFound
+from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+LINE_LIMIT = 200
+
+# Direction marks and isolates, zero-width spaces, the byte order mark: what makes a text read other than it is. The
+# joiners U+200C and U+200D stay: Persian names and family emoji are spelt with them.
+_INVISIBLE = re.compile("[\u00ad\u061c\u180e\u200b\u200e\u200f\u202a-\u202e\u2060-\u2069\ufeff\ufff9-\ufffb]")
+_NOT_PRINTED = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]+")
+_LINE_BREAK = re.compile("\r\n|[\n\r\x0b\x0c\x1c-\x1e\x85\u2028\u2029]")
+
+
+def render(name: str, **context: Any) -> str:
+    """The template of this name, for example `workspace/SOUL.md.j2`, filled in.
+
+    Raises jinja2.UndefinedError when the context lacks a name, jinja2.TemplateNotFound when there is no such template.
+    """
+    return _environment().get_template(name).render(context)
+
+
+def text(name: str) -> str:
+    """The file of this name as it is. Raises jinja2.TemplateNotFound."""
+    return _source(name)
+
+
+def names(folder: str, suffix: str = "") -> list[str]:
+    """The names of the folder's files, sorted, usable in `text` and `render`. Raises jinja2.TemplateNotFound."""
+    place = _place(folder)
+    if not place.is_dir():
+        raise TemplateNotFound(folder)
+    return sorted(f"{folder}/{entry.name}" for entry in place.iterdir() if entry.name.endswith(suffix))
+
+
+def line(value: object, limit: int = LINE_LIMIT) -> str:
+    """Any value as one line of at most `limit` characters that reads as it is."""
+    flat = " ".join(_NOT_PRINTED.sub(" ", _INVISIBLE.sub("", str(value))).split())
+    return flat if len(flat) <= limit else flat[: limit - 1].rstrip() + "…"
+
+
+def quote(value: object) -> str:
+    """A text of several lines as a Markdown quotation: each line begins with `> `."""
+    rows = _LINE_BREAK.split(_INVISIBLE.sub("", str(value)).strip())
+    return "\n".join(("> " + _NOT_PRINTED.sub(" ", row).rstrip()).rstrip() for row in rows)
+
+
+def _shell(value: object) -> str:
+    return shlex.quote(line(value))
+
+
+def _json(value: object, indent: int | None = None) -> str:
+    return json.dumps(value, ensure_ascii=False, indent=indent)
+
+
+class _Files(BaseLoader):
+    """The files of this package, also when it is imported from an archive."""
+
+    def get_source(self, environment: Environment, template: str) -> tuple[str, None, None]:
+        return _source(template), None, None
+
+
+@cache
+def _environment() -> ImmutableSandboxedEnvironment:
+    environment = ImmutableSandboxedEnvironment(
+        loader=_Files(),
+        undefined=StrictUndefined,
+        autoescape=lambda name: name is not None and name.endswith(".html.j2"),
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.filters |= {"line": line, "quote": quote, "json": _json, "shell": _shell}
+    return environment
+
+
+def _source(name: str) -> str:
+    place = _place(name)
+    if not place.is_file():
+        raise TemplateNotFound(name)
+    return place.read_text(encoding="utf-8")
+
+
+def _place(name: str) -> Traversable:
+    parts = name.split("/")
+    if any(part in ("", ".", "..") for part in parts):
+        raise TemplateNotFound(name)
+    return files(__name__).joinpath(*parts)
