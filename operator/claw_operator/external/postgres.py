@@ -10,10 +10,10 @@ comment on its database. The database is ours when it has our name and our role 
     2. the database, owned by the role, refusing all connections
     3. PUBLIC's rights revoked, connections and login allowed, marked as complete     one transaction
 
-Whatever is interrupted, creating once more goes on where it stopped. Until 3 nobody but a superuser could ever be in
-the database, so an unfinished one counts as not there. A deletion marks the role "deleting" first and drops it last:
-what it leaves when interrupted is still seen, and still ours. An advisory lock per instance keeps two operators
-from working on the same one.
+Whatever is interrupted, creating once more goes on where it stopped. Until 3 nobody could be in the database, so an
+unfinished one counts as not there. A deletion marks the role "deleting" first and drops it last: what it leaves when
+interrupted is still seen, and still ours. An advisory lock per instance keeps two operators from working on the same
+one.
 
 PostgreSQL has no quota per database; `size_bytes` is what the loop can compare with the plan.
 """
@@ -23,7 +23,7 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, Literal, LiteralString
+from typing import Any, LiteralString
 from urllib.parse import quote, urlencode
 
 from psycopg import sql
@@ -116,10 +116,11 @@ class PostgresDriver:
                     f"{owner.namespace}/{owner.name}; rename or remove it"
                 )
             if not facts.has_database:
-                await _begin(session, facts)
+                begin = _CREATE_ROLE if facts.state is None else _CLOSE_ROLE
+                await _execute(session, owner, begin, _State.CREATING)
                 await _execute(session, owner, _CREATE_DATABASE)
-            if facts.state is not _State.COMPLETE or not facts.has_database:
-                await _complete(session, owner)
+            if not facts.has_database or facts.state is not _State.COMPLETE:
+                await _execute(session, owner, _OPEN_BOTH, _State.COMPLETE)
             observed = self._observed(await _read(session, owner))
         if observed is None:
             raise Transient(f"the database of {owner.name} vanished while it was being created")
@@ -145,10 +146,7 @@ class PostgresDriver:
             facts = await _read(session, owner)
             if not facts.has_database:
                 return
-            async with session.transaction():
-                await _execute(session, owner, "ALTER ROLE {name} NOLOGIN")
-                await _comment(session, owner, "ROLE", _State.ARCHIVED)
-                await _comment(session, owner, "DATABASE", _State.ARCHIVED)
+            await _execute(session, owner, _CLOSE_BOTH, _State.ARCHIVED)
             await _end_sessions(session, owner)
 
     async def delete(self, owner: Owner) -> None:
@@ -157,9 +155,7 @@ class PostgresDriver:
             facts = await _read(session, owner)
             if facts.state is None:
                 return
-            async with session.transaction():
-                await _execute(session, owner, "ALTER ROLE {name} NOLOGIN")
-                await _comment(session, owner, "ROLE", _State.DELETING)
+            await _execute(session, owner, _CLOSE_ROLE, _State.DELETING)
             await _end_sessions(session, owner)
             if facts.has_database:
                 await _execute(session, owner, "DROP DATABASE IF EXISTS {name} WITH (FORCE)")
@@ -212,47 +208,31 @@ async def _read(session: Connection, owner: Owner) -> _Facts:
     return _Facts(owner, *row)
 
 
-async def _begin(session: Connection, facts: _Facts) -> None:
-    async with session.transaction():
-        if facts.state is None:
-            await _execute(session, facts.owner, _CREATE_ROLE, limit=CONNECTION_LIMIT)
-            # Whoever is not a superuser can give a database only to a role that it belongs to.
-            await _execute(session, facts.owner, "GRANT {name} TO CURRENT_USER")
-        else:
-            await _execute(session, facts.owner, "ALTER ROLE {name} NOLOGIN")
-        await _comment(session, facts.owner, "ROLE", _State.CREATING)
-
-
-async def _complete(session: Connection, owner: Owner) -> None:
-    async with session.transaction():
-        await _execute(session, owner, "REVOKE ALL ON DATABASE {name} FROM PUBLIC")
-        await _execute(session, owner, "ALTER DATABASE {name} ALLOW_CONNECTIONS true")
-        await _execute(session, owner, "ALTER ROLE {name} LOGIN")
-        await _comment(session, owner, "DATABASE", _State.COMPLETE)
-        await _comment(session, owner, "ROLE", _State.COMPLETE)
-
-
-async def _comment(session: Connection, owner: Owner, kind: Literal["ROLE", "DATABASE"], state: _State) -> None:
-    statement: LiteralString = f"COMMENT ON {kind} {{name}} IS {{mark}}"
-    await _execute(session, owner, statement, mark=owner.mark + state)
-
-
 async def _end_sessions(session: Connection, owner: Owner) -> None:
     await session.execute(_END_SESSIONS, {"name": owner.external_name})
 
 
-async def _execute(session: Connection, owner: Owner, statement: LiteralString, **literals: str | int) -> None:
-    """Statements that define something take no parameters, so names and values are quoted into them."""
-    values = {key: sql.Literal(value) for key, value in literals.items()}
-    await session.execute(sql.SQL(statement).format(name=sql.Identifier(owner.external_name), **values))
+async def _execute(
+    session: Connection, owner: Owner, script: LiteralString, state: _State = _State.COMPLETE, verifier: str = ""
+) -> None:
+    """Run statements that take no parameters, with the owner's name and mark quoted into them.
+
+    Several statements that are sent together are one transaction.
+    """
+    values = {
+        "name": sql.Identifier(owner.external_name),
+        "mark": sql.Literal(owner.mark + state),
+        "limit": sql.Literal(CONNECTION_LIMIT),
+        "verifier": sql.Literal(verifier),
+    }
+    await session.execute(sql.SQL(script).format(**values))
 
 
 def connection_url(admin_url: str, role: str, password: str) -> str:
     """The `postgresql://` URL with which a role reaches the database of its own name in the admin's server."""
     parameters = conninfo_to_dict(admin_url)
     host, port = _host(parameters), str(parameters.get("port") or 5432)
-    # How to trust the server is everybody's business; the admin's own certificate and key are not.
-    query = {key: parameters[key] for key in ("sslmode", "sslrootcert", "channel_binding") if key in parameters}
+    query: dict[str, object] = {key: value for key, value in parameters.items() if key in _TRUST}
     if host.startswith("/") or "," in host:  # a socket's directory, or several servers
         address, query = "", {"host": host, "port": port, **query}
     else:
@@ -265,6 +245,9 @@ def _host(parameters: Mapping[str, Any]) -> str:
     return str(parameters.get("host") or parameters.get("hostaddr") or "localhost")
 
 
+# How to trust the server is everybody's business. The admin's own certificate and key are not.
+_TRUST = ("sslmode", "sslrootcert", "channel_binding")
+
 _CATALOG = """
 SELECT shobj_description(r.oid, 'pg_authid'), r.oid IS NOT NULL, d.oid, coalesce(d.datdba = r.oid, false),
        CASE WHEN d.datdba = r.oid THEN pg_database_size(d.oid) END
@@ -273,13 +256,35 @@ LEFT JOIN pg_roles r ON r.rolname = wanted.name
 LEFT JOIN pg_database d ON d.datname = wanted.name
 """
 
+# Whoever is not a superuser can give a database only to a role that it belongs to: hence the GRANT.
 _CREATE_ROLE = """
-CREATE ROLE {name} NOLOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS CONNECTION LIMIT {limit}
+CREATE ROLE {name} NOLOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS CONNECTION LIMIT {limit};
+GRANT {name} TO CURRENT_USER;
+COMMENT ON ROLE {name} IS {mark}
 """
 
 # From template0, to which nobody connects: a session in template1 would make every creation fail.
 _CREATE_DATABASE = """
 CREATE DATABASE {name} OWNER {name} TEMPLATE template0 ENCODING 'UTF8' ALLOW_CONNECTIONS false
+"""
+
+_OPEN_BOTH = """
+REVOKE ALL ON DATABASE {name} FROM PUBLIC;
+ALTER DATABASE {name} ALLOW_CONNECTIONS true;
+ALTER ROLE {name} LOGIN;
+COMMENT ON DATABASE {name} IS {mark};
+COMMENT ON ROLE {name} IS {mark}
+"""
+
+_CLOSE_ROLE = """
+ALTER ROLE {name} NOLOGIN;
+COMMENT ON ROLE {name} IS {mark}
+"""
+
+_CLOSE_BOTH = """
+ALTER ROLE {name} NOLOGIN;
+COMMENT ON DATABASE {name} IS {mark};
+COMMENT ON ROLE {name} IS {mark}
 """
 
 _END_SESSIONS = """
