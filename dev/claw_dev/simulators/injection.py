@@ -1,0 +1,75 @@
+"""Lets faults happen to real HTTP connections, and takes them in through `/_sim/faults`."""
+
+import asyncio
+from collections.abc import Callable
+from http import HTTPStatus
+
+from aiohttp import web
+from aiohttp.typedefs import Handler, Middleware
+from pydantic import ValidationError
+
+from claw_dev.simulators.faults import Fault, FaultKind, FaultQueue
+
+CONTROL_PREFIX = "/_sim/"
+
+CUT_STREAM_AFTER = web.RequestKey("cut_stream_after", int)
+"""On a request that suffers CUT_STREAM: how many events it still gets."""
+
+
+def injecting(faults: FaultQueue, as_error: Callable[[web.Request, Fault], web.Response]) -> Middleware:
+    """A middleware that lets the faults happen. `as_error` words an answer of `fault.status` as the provider does."""
+
+    @web.middleware
+    async def inject(request: web.Request, handler: Handler) -> web.StreamResponse:
+        if request.path.startswith(CONTROL_PREFIX):
+            return await handler(request)
+        fault = faults.take(request.method, request.path)
+        if fault is None:
+            return await handler(request)
+        match fault.kind:
+            case FaultKind.ERROR:
+                return as_error(request, fault)
+            case FaultKind.CUT:
+                return cut(request)
+            case FaultKind.TIMEOUT:
+                await asyncio.sleep(fault.seconds)
+                return cut(request)
+            case FaultKind.LOST_ANSWER:
+                await handler(request)
+                return cut(request)
+            case FaultKind.SLOW:
+                await asyncio.sleep(fault.seconds)
+            case FaultKind.CUT_STREAM:
+                request[CUT_STREAM_AFTER] = fault.events
+        return await handler(request)
+
+    return inject
+
+
+def cut(request: web.Request) -> web.Response:
+    """Reset the connection. The response returned is never sent."""
+    if request.transport is not None:
+        request.transport.abort()
+    return web.Response(status=HTTPStatus.INTERNAL_SERVER_ERROR)
+
+
+def fault_routes(faults: FaultQueue) -> list[web.RouteDef]:
+    """`GET`, `POST` (one fault as JSON) and `DELETE /_sim/faults`."""
+
+    async def show(_: web.Request) -> web.Response:
+        return web.json_response({"faults": [fault.model_dump(mode="json") for fault in faults.waiting()]})
+
+    async def add(request: web.Request) -> web.Response:
+        try:
+            fault = Fault.model_validate_json(await request.read())
+        except ValidationError as error:
+            return web.json_response({"error": str(error)}, status=HTTPStatus.BAD_REQUEST)
+        faults.add(fault)
+        return web.json_response(fault.model_dump(mode="json"), status=HTTPStatus.CREATED)
+
+    async def clear(_: web.Request) -> web.Response:
+        faults.clear()
+        return web.Response(status=HTTPStatus.NO_CONTENT)
+
+    path = CONTROL_PREFIX + "faults"
+    return [web.get(path, show), web.post(path, add), web.delete(path, clear)]
