@@ -1,0 +1,143 @@
+"""Invoices. Since version 2025-03-31 (basil) they name their subscription under `parent`."""
+
+from claw_dev.simulators.stripe.records import Invoice, InvoiceLine
+from claw_dev.simulators.stripe.rendering.shapes import Json, automatic_tax, head, listing, nothing
+from claw_dev.simulators.stripe.versions import since_basil
+
+
+def invoice(record: Invoice, version: str) -> Json:
+    """An invoice, paid or open."""
+    paid = record.paid_at is not None
+    shown = head(record) | {
+        "account_country": "US",
+        "account_name": "Claw",
+        "amount_due": record.total,
+        "amount_overpaid": 0,
+        "amount_paid": record.total if paid else 0,
+        "amount_remaining": 0 if paid else record.total,
+        "amount_shipping": 0,
+        "attempt_count": record.attempts,
+        "attempted": True,
+        "auto_advance": not paid,
+        "automatic_tax": automatic_tax() | {"disabled_reason": None},
+        "billing_reason": record.billing_reason,
+        "collection_method": "charge_automatically",
+        "currency": record.currency,
+        "customer": record.customer,
+        "customer_email": record.customer_email,
+        "customer_name": record.customer_name,
+        "customer_tax_exempt": "none",
+        "customer_tax_ids": [],
+        "default_tax_rates": [],
+        "discounts": [],
+        "effective_at": record.created,
+        "ending_balance": 0,
+        "issuer": {"type": "self"},
+        "lines": listing(
+            (_invoice_line(line, record, version) for line in record.lines), f"/v1/invoices/{record.id}/lines"
+        ),
+        "metadata": {},
+        "next_payment_attempt": record.next_attempt,
+        "number": record.number,
+        "payment_settings": nothing("default_mandate", "payment_method_options", "payment_method_types"),
+        "period_end": record.period_end,
+        "period_start": record.period_start,
+        "post_payment_credit_notes_amount": 0,
+        "pre_payment_credit_notes_amount": 0,
+        "starting_balance": 0,
+        "status": record.status,
+        "status_transitions": {
+            "finalized_at": record.created,
+            "marked_uncollectible_at": None,
+            "paid_at": record.paid_at,
+            "voided_at": None,
+        },
+        "subtotal": record.total,
+        "subtotal_excluding_tax": record.total,
+        "total": record.total,
+        "total_discount_amounts": [],
+        "total_excluding_tax": record.total,
+        "total_pretax_credit_amounts": [],
+        "total_taxes": [],
+        "webhooks_delivered_at": record.created,
+        **nothing(
+            "account_tax_ids",
+            "application",
+            "automatically_finalizes_at",
+            "custom_fields",
+            "customer_account",
+            "customer_address",
+            "customer_phone",
+            "customer_shipping",
+            "default_payment_method",
+            "default_source",
+            "description",
+            "due_date",
+            "footer",
+            "from_invoice",
+            "hosted_invoice_url",
+            "invoice_pdf",
+            "last_finalization_error",
+            "latest_revision",
+            "on_behalf_of",
+            "receipt_number",
+            "rendering",
+            "shipping_cost",
+            "shipping_details",
+            "statement_descriptor",
+            "test_clock",
+        ),
+    }
+    if since_basil(version):
+        details = {"metadata": dict(record.subscription_metadata), "subscription": record.subscription}
+        shown["parent"] = {
+            "quote_details": None,
+            "subscription_details": details,
+            "type": "subscription_details",
+        }
+    else:
+        shown["subscription"] = record.subscription
+    return shown
+
+
+def _invoice_line(record: InvoiceLine, of: Invoice, version: str) -> Json:
+    shown: Json = {
+        "id": record.id,
+        "object": record.OBJECT,
+        "amount": record.amount,
+        "currency": of.currency,
+        "description": record.description,
+        "discount_amounts": [],
+        "discountable": True,
+        "discounts": [],
+        "invoice": of.id,
+        "livemode": False,
+        "metadata": dict(of.subscription_metadata),
+        "period": {"start": of.period_start, "end": of.period_end},
+        "pretax_credit_amounts": [],
+        "quantity": record.quantity,
+        "quantity_decimal": str(record.quantity),
+        "subtotal": record.amount,
+        "taxes": [],
+    }
+    if not since_basil(version):
+        return shown | {"subscription": of.subscription, "subscription_item": record.subscription_item}
+    source = {
+        "invoice_item": None,
+        "proration": False,
+        "proration_details": None,
+        "subscription": of.subscription,
+        "subscription_item": record.subscription_item,
+    }
+    return shown | {
+        "parent": {
+            "invoice_item_details": None,
+            "subscription_item_details": source,
+            "type": "subscription_item_details",
+        },
+        "pricing": {
+            "price_details": {"price": record.price, "product": record.product},
+            "type": "price_details",
+            "unit_amount_decimal": str(record.unit_amount),
+        },
+    }
