@@ -67,7 +67,7 @@ def build_settings() -> kopf.OperatorSettings:
     settings.queueing.idle_timeout = 1.0  # our handlers keep no state between events
     settings.networking.request_timeout = 30.0  # instead of five minutes
     settings.networking.connect_timeout = 5.0
-    settings.watching.server_timeout = 600.0  # a belt beside Kopf's own inactivity timeout
-    settings.watching.client_timeout = 630.0
+    settings.watching.server_timeout = 600  # a belt beside Kopf's own inactivity timeout
+    settings.watching.client_timeout = 630
     settings.process.ultimate_exiting_timeout = 60.0
     return settings

@@ -182,7 +182,7 @@ class Kube:
         event = {
             "apiVersion": "events.k8s.io/v1",
             "kind": "Event",
-            "metadata": {"generateName": f"{meta.name}.", "namespace": meta.namespace},
+            "metadata": {"generateName": f"{meta.name}-", "namespace": meta.namespace},
             "eventTime": now.strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
             "reportingController": "claw.dev/operator",
             "reportingInstance": naming.OPERATOR_FIELD_MANAGER,
@@ -201,7 +201,7 @@ class Kube:
         try:
             await self._call("POST", f"/apis/events.k8s.io/v1/namespaces/{meta.namespace}/events", event)
         except KubeError as error:
-            log.warning("an Event was not recorded", extra={"reason": news.reason, "error": str(error)})
+            log.warning("Event %s was not recorded: %s", news.reason, error)
 
     async def _patch_finalizers(self, body: Body, finalizers: list[str]) -> Body:
         patch = [_test(body), {"op": "add", "path": "/metadata/finalizers", "value": finalizers}]
