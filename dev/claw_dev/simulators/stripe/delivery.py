@@ -1,0 +1,198 @@
+"""Webhooks: brings events to the endpoint with a real signature, again and again until it is answered with 2xx.
+
+No order is promised and none is kept: each event has its own task. Every attempt is signed anew at its own time.
+"""
+
+import asyncio
+import json
+import logging
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from datetime import datetime
+from enum import StrEnum
+from io import BytesIO
+from random import Random
+from typing import Any, Self
+
+import aiohttp
+
+from claw_dev.simulators.stripe.signature import sign
+
+logger = logging.getLogger(__name__)
+
+RETRY_DELAYS = (0.2, 0.5, 1.0, 2.0, 4.0, 8.0)
+"""Seconds between attempts. Stripe tries for three days; a local stack has less time."""
+_TIMEOUT = aiohttp.ClientTimeout(total=10)
+_AT_ONCE = 8
+_REMEMBERED = 1000
+_ANSWER_KEPT = 500
+_HEADERS = {
+    "Accept": "*/*; q=0.5, application/xml",
+    "Cache-Control": "no-cache",
+    "Content-Type": "application/json; charset=utf-8",
+    "User-Agent": "Stripe/1.0 (+https://stripe.com/docs/webhooks)",
+}
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """Where events go. Without a URL nothing is delivered."""
+
+    url: str | None = None
+    secrets: tuple[str, ...] = ()
+
+
+class Signing(StrEnum):
+    """How a delivery is signed."""
+
+    VALID = "valid"
+    FORGED = "forged"
+    """Well-formed, with a secret that is not the endpoint's."""
+    MALFORMED = "malformed"
+    MISSING = "missing"
+
+
+@dataclass(frozen=True)
+class Message:
+    """What is delivered."""
+
+    body: bytes
+    event: str | None = None
+    type: str | None = None
+    signing: Signing = Signing.VALID
+    age: int = 0
+    """How many seconds ago it claims to have been signed."""
+
+    @classmethod
+    def of(cls, event: Mapping[str, Any]) -> Self:
+        """An event's JSON, indented as Stripe sends it: whoever parses and dumps it again breaks the signature."""
+        return cls(body=json.dumps(event, indent=2).encode(), event=event["id"], type=event["type"])
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """What became of one attempt."""
+
+    event: str | None
+    type: str | None
+    number: int
+    at: datetime
+    signing: Signing
+    size: int
+    status: int | None = None
+    answer: str = ""
+    error: str | None = None
+
+    @property
+    def succeeded(self) -> bool:
+        """Whether Stripe would be content."""
+        return self.status is not None and 200 <= self.status < 300
+
+
+class Deliverer:
+    """Delivers messages to the endpoint and remembers what was answered. Made by `delivering`."""
+
+    def __init__(
+        self,
+        session: aiohttp.ClientSession,
+        endpoint: Endpoint,
+        *,
+        clock: Callable[[], datetime],
+        random: Random,
+        retry_delays: Sequence[float],
+    ) -> None:
+        self.endpoint = endpoint
+        self._session = session
+        self._clock = clock
+        self._random = random
+        self._retry_delays = tuple(retry_delays)
+        self._attempts: deque[Attempt] = deque(maxlen=_REMEMBERED)
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._slots = asyncio.Semaphore(_AT_ONCE)
+
+    async def stop(self) -> None:
+        """Give up what is under way."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def attempts(self) -> tuple[Attempt, ...]:
+        """The last attempts, the oldest first."""
+        return tuple(self._attempts)
+
+    def schedule(self, message: Message, *, delivered: Callable[[], None]) -> None:
+        """Deliver it soon, and again after failures. `delivered` is called at most once, after a 2xx."""
+        if self.endpoint.url is None:
+            return
+        task = asyncio.create_task(self._deliver(message, delivered))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _deliver(self, message: Message, delivered: Callable[[], None]) -> None:
+        for number, delay in enumerate([*self._retry_delays, None], start=1):
+            async with self._slots:
+                attempt = await self.send(message, number=number)
+            if attempt.succeeded:
+                delivered()
+                return
+            if delay is None:
+                logger.warning("gave up delivering %s after %d attempts", message.event, number)
+                return
+            await asyncio.sleep(delay * self._random.uniform(0.75, 1.25))
+
+    async def send(self, message: Message, *, number: int = 1) -> Attempt:
+        """One attempt, now."""
+        attempt = Attempt(
+            event=message.event,
+            type=message.type,
+            number=number,
+            at=self._clock(),
+            signing=message.signing,
+            size=len(message.body),
+        )
+        attempt = await self._post(message, attempt)
+        self._attempts.append(attempt)
+        return attempt
+
+    async def _post(self, message: Message, attempt: Attempt) -> Attempt:
+        if self.endpoint.url is None:
+            return replace(attempt, error="there is no endpoint to deliver to")
+        try:
+            async with self._session.post(
+                self.endpoint.url, data=BytesIO(message.body), headers=self._signature(message), allow_redirects=False
+            ) as response:
+                answer = (await response.content.read(_ANSWER_KEPT)).decode(errors="replace")
+        except (aiohttp.ClientError, TimeoutError) as error:
+            return replace(attempt, error=f"{type(error).__name__}: {error}")
+        return replace(attempt, status=response.status, answer=answer)
+
+    def _signature(self, message: Message) -> dict[str, str]:
+        moment = int(self._clock().timestamp()) - message.age
+        match message.signing:
+            case Signing.VALID:
+                return {"Stripe-Signature": sign(message.body, self.endpoint.secrets, moment)}
+            case Signing.FORGED:
+                return {"Stripe-Signature": sign(message.body, ["whsec_of_somebody_else"], moment)}
+            case Signing.MALFORMED:
+                return {"Stripe-Signature": "t=yesterday,v1=certainly"}
+            case Signing.MISSING:
+                return {}
+
+
+@asynccontextmanager
+async def delivering(
+    endpoint: Endpoint,
+    *,
+    clock: Callable[[], datetime],
+    random: Random,
+    retry_delays: Sequence[float] = RETRY_DELAYS,
+) -> AsyncIterator[Deliverer]:
+    """A deliverer with connections of its own. What is not delivered in the end stays undelivered."""
+    async with aiohttp.ClientSession(timeout=_TIMEOUT, headers=_HEADERS) as session:
+        deliverer = Deliverer(session, endpoint, clock=clock, random=random, retry_delays=retry_delays)
+        try:
+            yield deliverer
+        finally:
+            await deliverer.stop()
