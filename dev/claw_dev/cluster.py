@@ -34,7 +34,10 @@ _CONTROLLERS = (
 
 
 class ControlPlane:
-    """The control plane of one directory. `start`, then `start_controllers`; `processes` ends it."""
+    """The control plane of one directory. `start`, then `start_controllers`; `processes` ends it.
+
+    `namespace` is the one that the administrator's kubectl means when none is named.
+    """
 
     def __init__(
         self,
@@ -43,12 +46,14 @@ class ControlPlane:
         processes: Processes,
         *,
         random: Random,
+        namespace: str = "default",
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self.directory = directory.absolute()
         self.kubeconfig = self.directory / "kubeconfig"
         self.admin_token = secrets.token_urlsafe(32)
         self._controller_token = secrets.token_urlsafe(32)
+        self._namespace = namespace
         self._binaries = binaries
         self._processes = processes
         self._clock = clock
@@ -70,7 +75,7 @@ class ControlPlane:
     @property
     def kubectl(self) -> Kubectl:
         """For kubectl as the administrator."""
-        return Kubectl(self.kubeconfig)
+        return Kubectl(self.kubeconfig, cache=self.directory / "kubectl-cache")
 
     async def start(self) -> None:
         """Start etcd and the API server; returns when the API is ready. Raises StackError."""
@@ -113,7 +118,7 @@ class ControlPlane:
             f"{self._controller_token},system:kube-controller-manager,system:kube-controller-manager",
         )
         write_secret(self._tokens, "\n".join(rows) + "\n")
-        Kubeconfig(self.url, ca, self.admin_token).write(self.kubeconfig)
+        Kubeconfig(self.url, ca, self.admin_token, self._namespace).write(self.kubeconfig)
         Kubeconfig(self.url, ca, self._controller_token).write(self._controller_kubeconfig)
 
     async def _start_etcd(self) -> None:

@@ -20,15 +20,16 @@ FIELD_MANAGER = "claw-stack"
 class Kubectl:
     """Runs kubectl against one API server."""
 
-    def __init__(self, kubeconfig: Path) -> None:
+    def __init__(self, kubeconfig: Path, *, cache: Path) -> None:
         self.kubeconfig = kubeconfig
+        self.cache = cache
+        """What kubectl learns of the server's API; it would go into the person's ~/.kube."""
         self.program = kubectl_path()
 
     @property
-    def environment(self) -> dict[str, str]:
-        """For kubectl run by hand or by us: its cache and its preferences are not the person's either."""
-        own = {"KUBECONFIG": str(self.kubeconfig), "KUBERC": "off"}
-        return inherited_environment(os.environ) | own | {"KUBECACHEDIR": str(self.kubeconfig.parent / "kubectl-cache")}
+    def variables(self) -> dict[str, str]:
+        """What makes any kubectl use this API server, and neither cache nor preferences of the person's."""
+        return {"KUBECONFIG": str(self.kubeconfig), "KUBECACHEDIR": str(self.cache), "KUBERC": "off"}
 
     async def run(self, *arguments: str, stdin: str = "") -> str:
         """Run it and return what it prints. Raises StackError with kubectl's own message."""
@@ -37,7 +38,7 @@ class Kubectl:
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
-            env=self.environment,
+            env=inherited_environment(os.environ) | self.variables,
         )
         try:
             output, errors = await asyncio.wait_for(child.communicate(stdin.encode()), _TIMEOUT)

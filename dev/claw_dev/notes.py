@@ -83,10 +83,15 @@ def sweep(directory: Path, *, grace: float = 8.0) -> list[str]:
     _kill_guard(notes)
     ended = _end({process: note for note in notes if (process := note.process())}, grace)
     ended += _end({process: Note(process.name(), process.pid, 0) for process in _marked(directory)}, grace)
-    ended += _end({process: note for note in runtimes(directory) if (process := note.process())}, grace)
+    ended += end_runtimes(directory, grace=grace)
     for note in notes:
         remove_note(directory, note.name)
     return ended
+
+
+def end_runtimes(directory: Path, *, grace: float = 8.0) -> list[str]:
+    """End every runtime of the stack, and return their names. Blocks up to `grace` seconds."""
+    return _end({process: note for note in runtimes(directory) if (process := note.process())}, grace)
 
 
 def runtimes(directory: Path) -> Iterator[Note]:

@@ -80,7 +80,7 @@ class Postgres:
             password_file.unlink()
 
     async def _answers(self) -> bool:
-        return await answers(self.url)
+        return await is_reachable(self.url)
 
 
 def postgres_programs() -> Path:
@@ -114,7 +114,7 @@ def unprivileged() -> tuple[str, ...]:
     return (setpriv, "--reuid=nobody", "--regid=nogroup", "--clear-groups", *keep, "--")
 
 
-async def answers(url: str) -> bool:
+async def is_reachable(url: str) -> bool:
     """Whether the server takes a connection."""
     try:
         async with await psycopg.AsyncConnection.connect(url, connect_timeout=_CONNECT_TIMEOUT):
@@ -160,6 +160,12 @@ def with_database(url: str, database: str, *, user: str = "", password: str = ""
     place = parts.netloc.rpartition("@")[2]
     credentials = f"{quote(user)}:{quote(password)}" if user else parts.netloc.rpartition("@")[0]
     return urlunsplit(parts._replace(netloc=f"{credentials}@{place}", path=f"/{quote(database)}"))
+
+
+def without_credentials(url: str) -> str:
+    """The URL as it may be shown."""
+    parts = urlsplit(url)
+    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2], query=""))
 
 
 async def _execute(url: str, statement: sql.Composed) -> None:
