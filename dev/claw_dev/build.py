@@ -20,7 +20,7 @@ from claw_dev.errors import StackError
 from claw_dev.toolchain import Report, find_go
 
 _BINARY = "controlplane"
-_NEEDED_BYTES = 4 * 2**30  # module cache, build cache and result of a cold build, with something to spare
+NEEDED_BYTES = 4 * 2**30  # module cache, build cache and result of a cold build, with something to spare
 _LOCK_INTERVAL = 0.5
 _TAIL_LINES = 12
 _OFFLINE = re.compile(r"dial tcp|no such host|i/o timeout|connection refused|TLS handshake|proxyconnect|\b50[234]\b")
@@ -134,9 +134,9 @@ def build_failure(output: str) -> StackError:
 
 def _check_space(directory: Path) -> None:
     free = shutil.disk_usage(directory).free
-    if free < _NEEDED_BYTES:
+    if free < NEEDED_BYTES:
         raise StackError(
-            f"building Kubernetes needs {_NEEDED_BYTES / 2**30:.0f} GiB of disk; {directory} has {free / 2**30:.1f}",
+            f"building Kubernetes needs {NEEDED_BYTES / 2**30:.0f} GiB of disk; {directory} has {free / 2**30:.1f}",
             "make room, or set XDG_CACHE_HOME to a larger disk",
         )
 

