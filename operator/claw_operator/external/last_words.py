@@ -1,0 +1,61 @@
+"""What a crashed program said last, fit for a status: short, stable, without secrets.
+
+A log may hold anything. So what looks like a secret is taken out rather than what is known to be one, and times,
+process ids and addresses go, too: the same crash must read the same, or the status never rests.
+"""
+
+import contextlib
+import json
+import re
+from pathlib import Path
+
+_LINES = 3
+_LINE_LENGTH = 200
+_TAIL_BYTES = 16_384
+
+_UNREMARKABLE = ("DEBUG", "INFO")
+_STACK_FRAME = re.compile(r"^\s+|^Traceback |^\s*[~^]+\s*$")
+
+_SECRETS = (
+    (re.compile(r"://[^/@\s]+@"), "://***@"),
+    (
+        re.compile(r"(?i)\b(authorization|bearer|password|passwd|secret|token|api[-_]?key)(['\"]?\s*[:= ]\s*)\S+"),
+        r"\1\2***",
+    ),
+    # Long words with a digit in them, and very long ones without.
+    (re.compile(r"(?<![\w-])(?=[\w-]*\d)[\w-]{24,}|[\w-]{40,}"), "***"),
+)
+_PASSING = (
+    (re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d([.,]\d+)?)?( ?(Z|[+-]\d\d:?\d\d))?"), ""),
+    (re.compile(r"\b\d\d:\d\d:\d\d([.,]\d+)?\b"), ""),
+    (re.compile(r"\b0x[0-9a-fA-F]+\b"), "0x…"),
+    (re.compile(r"\[\d+\]|\bpid[ =:]*\d+"), ""),
+)
+
+
+def last_words(log: Path, since: int = 0) -> str:
+    """The last few lines that tell of trouble, in one; empty when there are none. `since` is a position in bytes."""
+    with contextlib.suppress(OSError), log.open("rb") as file:
+        end = file.seek(0, 2)
+        file.seek(max(since, end - _TAIL_BYTES))
+        lines = file.read().decode(errors="replace").splitlines()
+        told = [told for line in lines if (told := _trouble(line))]
+        return " | ".join(told[-_LINES:])
+    return ""
+
+
+def _trouble(line: str) -> str:
+    """What a line tells of trouble; of one in the JSON format, only if it is a warning at least."""
+    with contextlib.suppress(ValueError):
+        record = json.loads(line)
+        if isinstance(record, dict):
+            if str(record.get("level", "")).upper() in _UNREMARKABLE:
+                return ""
+            cause = str(record.get("exc_info") or "").strip().rpartition("\n")[2]
+            line = ": ".join(part for part in (str(record.get("message", "")), cause) if part)
+    if _STACK_FRAME.match(line):
+        return ""
+    for pattern, replacement in (*_PASSING, *_SECRETS):
+        line = pattern.sub(replacement, line)
+    line = " ".join(line.split())
+    return line if len(line) <= _LINE_LENGTH else line[: _LINE_LENGTH - 1] + "…"
