@@ -14,7 +14,6 @@ from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from claw_operator.external import (
-    DatabaseDriver,
     NameTaken,
     Owner,
     Transient,
@@ -106,11 +105,6 @@ def in_database(url: str, database: str) -> str:
     return make_conninfo(url, dbname=database)
 
 
-def test_it_is_a_database_driver(postgres_url: str) -> None:
-    driver: DatabaseDriver = PostgresDriver(postgres_url)
-    assert driver.name == "postgres"
-
-
 async def test_role_and_database_bear_name_and_mark_and_little_else(
     server: Server, driver: PostgresDriver, owner: Owner
 ) -> None:
@@ -149,16 +143,6 @@ async def test_no_other_role_gets_in(driver: PostgresDriver, owner: Owner, serve
             await ask(url, f'SET ROLE "{owner.external_name}"')
     finally:
         await driver.delete(neighbour)
-
-
-async def test_a_new_password_voids_the_old_one(driver: PostgresDriver, owner: Owner) -> None:
-    await driver.create(database_of(owner))
-    old = await driver.issue_credentials(owner)
-    new = await driver.issue_credentials(owner)
-    assert old != new
-    assert await ask(new, "SELECT 1") == 1
-    with pytest.raises(psycopg.OperationalError, match="password authentication failed"):
-        await ask(old, "SELECT 1")
 
 
 async def test_without_a_password_nobody_logs_in(driver: PostgresDriver, owner: Owner, postgres_url: str) -> None:
@@ -209,11 +193,6 @@ def test_the_url_leads_to_the_admins_server_and_carries_nothing_else_of_the_admi
     url = connection_url(admin, "claw-x", "p w")
     assert url.startswith("postgresql://")
     assert conninfo_to_dict(url) == {"user": "claw-x", "password": "p w", "dbname": "claw-x"} | expected
-
-
-async def test_credentials_wait_for_the_database(driver: PostgresDriver) -> None:
-    with pytest.raises(Transient, match="not ready"):
-        await driver.issue_credentials(new_owner())
 
 
 async def test_many_creations_at_once_make_one_of_each(postgres_url: str, server: Server) -> None:
@@ -273,15 +252,6 @@ async def test_a_deletion_cut_at_any_statement_is_seen_and_finished_by_the_next(
             if not was_cut:
                 assert at > 5, "the wire was never cut where it matters"
                 break
-
-
-async def test_deleting_twice_is_deleting_once(driver: PostgresDriver, server: Server) -> None:
-    owner = new_owner()
-    await driver.create(database_of(owner))
-    await driver.delete(owner)
-    await driver.delete(owner)
-    assert await driver.observe(owner) is None
-    assert await server.things_named(owner.external_name) == []
 
 
 async def test_deletion_ends_sessions_and_takes_what_the_role_left_elsewhere(
