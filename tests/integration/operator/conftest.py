@@ -7,7 +7,6 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from functools import partial
-from pathlib import Path
 from random import Random
 from typing import Any
 
@@ -21,9 +20,9 @@ from claw_operator import handlers
 from claw_operator.assembly import Loop, running_loop
 from claw_operator.desired import Defaults
 from claw_operator.drivers import Drivers
-from claw_operator.kube import Kube
+from claw_operator.kube import Kube, Unavailable
 from tests.eventually import eventually
-from tests.integration.operator.world import World, WorldComputes, WorldDatabases, WorldRuntimes
+from tests.integration.operator.world import Fault, World, WorldComputes, WorldDatabases, WorldRuntimes
 
 Object = dict[str, Any]
 
@@ -34,27 +33,50 @@ def world() -> World:
     return World()
 
 
+class FaultyKube(Kube):
+    """Kubernetes' API as the operator sees it, with faults by the number of the write."""
+
+    world: World
+    faults: dict[int, Fault]
+
+    async def _call(
+        self, method: str, path: str, body: Any = None, *, content_type: str = "application/json"
+    ) -> Object:
+        answer = await super()._call(method, path, body, content_type=content_type)
+        if method == "GET":
+            return answer
+        number = self.world.api_writes  # of those that were carried out: a conflict is no write
+        self.world.api_writes += 1
+        match self.faults.pop(number, None):
+            case Fault.LOST_ANSWER:
+                raise Unavailable("the connection was lost")
+            case Fault.CRASH:
+                self.world.die(f"after {method} {path}")
+        return answer
+
+
 class Operator:
     """An operator in this process, and what tests ask of it and of the API server."""
 
-    def __init__(self, kubeconfig: Path, kubectl: Kubectl, namespace: str, world: World) -> None:
-        self._kubeconfig = kubeconfig
+    def __init__(self, control_plane: ControlPlane, kubectl: Kubectl, namespace: str, world: World) -> None:
+        self._control_plane = control_plane
         self.kubectl = kubectl
         self.namespace = namespace
         self.world = world
+        self.write_faults: dict[int, Fault] = {}
         self.now = lambda: datetime.now(UTC)
 
     @asynccontextmanager
-    async def running(self, resync_seconds: float = 60.0) -> AsyncIterator[Loop]:
-        """An operator until the block ends: the same parts as in `__main__`, with the world's drivers."""
+    async def loop(self, resync_seconds: float = 60.0) -> AsyncIterator[Loop]:
+        """The same parts as in `__main__`, with the world's drivers and without Kopf: nothing watches for it."""
         world = self.world
         drivers = Drivers(
             {"simulated": WorldComputes(world)}, {"simulated": WorldDatabases(world)}, WorldRuntimes(world)
         )
         async with (
-            Kube.connect(self._kubeconfig) as kube,
+            FaultyKube.connect(self._control_plane.kubeconfig) as kube,
             running_loop(
-                kube=kube,
+                kube=self._faulty(kube),
                 drivers=drivers,
                 defaults=Defaults("simulated", "simulated", variables={"ANTHROPIC_API_KEY": "sk-house"}),
                 workers=10,
@@ -64,6 +86,12 @@ class Operator:
                 random=Random(1),
             ) as loop,
         ):
+            yield loop
+
+    @asynccontextmanager
+    async def running(self, resync_seconds: float = 60.0) -> AsyncIterator[Loop]:
+        """A whole operator until the block ends."""
+        async with self.loop(resync_seconds) as loop, Kube.connect(self._control_plane.kubeconfig) as kube:
             ready, stop = asyncio.Event(), asyncio.Event()
             registry = handlers.build_registry(loop.store, loop.queue, kube.access, partial(loop.queue.stop, 5.0))
             kopf_task = asyncio.create_task(
@@ -82,6 +110,15 @@ class Operator:
             finally:
                 stop.set()
                 await asyncio.wait_for(kopf_task, 30)
+
+    def _faulty(self, kube: Kube) -> Kube:
+        assert isinstance(kube, FaultyKube)
+        kube.world, kube.faults = self.world, self.write_faults
+        return kube
+
+    async def restart_api_server(self) -> None:
+        """Stop it and start it again, with the same data."""
+        await self._control_plane.restart_apiserver()
 
     async def apply(self, name: str, **spec: Any) -> Object:
         """Create or change an instance the way a person does."""
@@ -193,4 +230,4 @@ def condition(instance: Object, kind: str) -> Object:
 @pytest.fixture
 def operator(control_plane: ControlPlane, kubectl: Kubectl, namespace: str, world: World) -> Operator:
     """An operator for the test's own namespace, not yet running."""
-    return Operator(control_plane.kubeconfig, kubectl, namespace, world)
+    return Operator(control_plane, kubectl, namespace, world)

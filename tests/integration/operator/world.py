@@ -85,8 +85,11 @@ class World:
         self.faults: dict[int, Fault] = {}
         """By the number of the changing call, counted from 0."""
         self.changing_calls = 0
+        self.api_writes = 0
         self.failing: dict[str, ExternalError] = {}
         """Calls that fail until they are taken out again."""
+        self.crashed = asyncio.Event()
+        self.crashes = 0
         self.messages_used = 0
         self._ids = itertools.count(1)
         self._changes: asyncio.Queue[str] = asyncio.Queue()
@@ -96,6 +99,12 @@ class World:
     def crash(self, uid_name: str) -> None:
         """The process in the compute dies."""
         self.computes[uid_name].state = ComputeState.CRASHED
+
+    def die(self, where: str) -> None:
+        """The operator's process ends here."""
+        self.crashes += 1
+        self.crashed.set()
+        raise Crash(where)
 
     def notice(self, uid: str) -> None:
         """The driver notices by itself."""
@@ -128,7 +137,7 @@ class World:
         if fault == Fault.LOST_ANSWER:
             raise Transient("the connection was lost")
         if fault == Fault.CRASH:
-            raise Crash(f"at change {number}: {what}")
+            self.die(f"at change {number}: {what}")
         return result
 
     def _fail(self, call: str) -> None:
