@@ -57,7 +57,9 @@ def uid_of(name: str) -> str | None:
     """The UID in an external name; None when the name is not one of ours."""
     if not re.fullmatch(r"claw-[a-z2-7]{26}", name):
         return None
-    return str(uuid.UUID(bytes=base64.b32decode(name.removeprefix("claw-").upper() + "======")))
+    uid = str(uuid.UUID(bytes=base64.b32decode(name.removeprefix("claw-").upper() + "======")))
+    # The last character carries two bits more than a UID has; only with zeros there is it a name that we give.
+    return uid if external_name(uid) == name else None
 
 
 def owner_mark(namespace: str, name: str, uid: str) -> str:

@@ -38,7 +38,17 @@ def test_a_uid_may_be_written_in_upper_case() -> None:
 def test_a_strangers_name_has_no_uid() -> None:
     ours = naming.external_name(UIDS[0])
 
-    for name in ("", "claw-", "postgres", ours[:-1], ours + "a", ours.upper(), "claw-" + "1" * 26, ours + "\n"):
+    for name in (
+        "",
+        "claw-",
+        "postgres",
+        ours[:-1],
+        ours + "a",
+        ours.upper(),
+        "claw-" + "1" * 26,
+        "claw-" + "a" * 25 + "b",
+        ours + "\n",
+    ):
         assert naming.uid_of(name) is None, name
 
 
