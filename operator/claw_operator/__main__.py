@@ -71,6 +71,7 @@ async def _drivers(settings: Settings, stack: AsyncExitStack) -> Drivers:
     postgres = PostgresDriver(settings.postgres_admin_url.get_secret_value())
     stack.push_async_callback(postgres.aclose)
     local = LocalDriver(settings.local_directory, [sys.executable, "-m", "claw_runtime"])
+    stack.push_async_callback(local.aclose)
     return Drivers(
         compute={local.name: local},
         database={postgres.name: postgres},

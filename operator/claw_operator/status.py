@@ -128,8 +128,16 @@ def _database(desired: Desired, observed: Observed) -> DatabaseStatus | None:
     if database is None:
         return None
     return DatabaseStatus(
-        driver=desired.database_driver, id=database.id, host=database.host, size_bytes=database.size_bytes
+        driver=desired.database_driver,
+        id=database.id,
+        host=database.host,
+        size_bytes=_whole_mebibytes(database.size_bytes),
     )
+
+
+def _whole_mebibytes(size: int | None) -> int | None:
+    """Rounded up: a database grows and shrinks by a page all the time, and its status is to rest."""
+    return None if size is None else -(-size // 2**20) * 2**20
 
 
 def _runtime(observed: Observed, before: RuntimeStatus | None, now: datetime) -> RuntimeStatus | None:
