@@ -1,0 +1,42 @@
+"""What a blank runtime needs to boot, from the environment. Everything about the customer arrives later, by PUT."""
+
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import AnyHttpUrl, Field, SecretStr, StringConstraints, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from claw_crds.configuration import (
+    ENV_CONFIGURATION_TOKEN_SHA256,
+    ENV_DATABASE_URL,
+    ENV_HOST,
+    ENV_MODEL_API_KEY,
+    ENV_MODEL_BASE_URL,
+    ENV_PORT,
+    ENV_WORKSPACE_DIR,
+)
+
+
+class Settings(BaseSettings):
+    """The environment, validated once. Secrets print as asterisks."""
+
+    host: str = Field(default="0.0.0.0", alias=ENV_HOST)  # noqa: S104 - a container is reached from outside it
+    port: int = Field(alias=ENV_PORT, ge=0, le=65535, description="0 takes a free one.")
+    database_url: SecretStr = Field(alias=ENV_DATABASE_URL)
+    configuration_token_sha256: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")] = Field(
+        alias=ENV_CONFIGURATION_TOKEN_SHA256, repr=False
+    )
+    model_base_url: AnyHttpUrl = Field(default=AnyHttpUrl("https://api.anthropic.com"), alias=ENV_MODEL_BASE_URL)
+    model_api_key: SecretStr = Field(alias=ENV_MODEL_API_KEY, min_length=1)
+    workspace_dir: Path = Field(default=Path("workspace"), alias=ENV_WORKSPACE_DIR)
+
+    model_config = SettingsConfigDict(
+        frozen=True, populate_by_name=True, env_ignore_empty=True, hide_input_in_errors=True, extra="ignore"
+    )
+
+    @field_validator("database_url")
+    @classmethod
+    def _is_postgres(cls, url: SecretStr) -> SecretStr:
+        if not url.get_secret_value().startswith(("postgresql://", "postgres://")):
+            raise ValueError("must be a URL that begins with postgresql://")
+        return url
