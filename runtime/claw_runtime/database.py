@@ -1,0 +1,176 @@
+"""The instance's own PostgreSQL, which may be asleep, away, or restarted at any time.
+
+Three rules. Every wait has a deadline. An idle pool lets all its connections go and nothing polls, so that a sleeping
+database can sleep. And when the database is away, requests learn it at once instead of queueing for it: one watcher
+tries to connect, with backoff, and the first success lets everybody in again.
+
+psycopg is imported when the database is first opened: it is a fifth of the time that a cold start would take.
+"""
+
+import asyncio
+import logging
+import random
+import re
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from psycopg import AsyncConnection
+    from psycopg.abc import Buffer
+    from psycopg_pool import AsyncConnectionPool
+
+    Row = dict[str, Any]
+    Connection = AsyncConnection[Row]
+    Pool = AsyncConnectionPool[Connection]
+
+log = logging.getLogger(__name__)
+
+POOL_SIZE = 8
+IDLE_SECONDS = 20.0
+"""After this long without use, connections are closed, one in each such period."""
+WAIT_SECONDS = 5.0
+"""For a connection: enough for a database that has to wake up first."""
+WORK_SECONDS = 15.0
+"""For everything done within one `connection()` block, the wait included."""
+FIRST_RETRY_SECONDS, LAST_RETRY_SECONDS = 0.1, 5.0
+
+_CONNECT_OPTIONS: dict[str, Any] = {
+    "application_name": "claw-runtime",
+    "autocommit": True,  # one round trip for a statement instead of three; what must be atomic says `transaction()`
+    "connect_timeout": 5,
+    "prepare_threshold": None,  # a pooler between us and the server need not keep our prepared statements
+    "keepalives_idle": 30,
+    "tcp_user_timeout": 10_000,
+}
+
+
+class DatabaseAway(Exception):
+    """The database did not do what it was asked: not there, not in time, or gone in the middle."""
+
+
+class Database:
+    """A pool of connections whose rows are dicts and whose statements commit by themselves.
+
+        async with database.connection() as connection, connection.transaction():
+            await connection.execute("update … where id = %(id)s", {"id": …})
+
+    Raises DatabaseAway, and nothing of psycopg's, when the database cannot be used.
+    """
+
+    def __init__(
+        self, url: str, *, jitter: Callable[[], float] = random.random, monotonic: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._url = url
+        self._jitter = jitter
+        self._monotonic = monotonic
+        self._pool: Pool | None = None
+        self._failures: tuple[type[BaseException], ...] = (TimeoutError,)
+        self._present = asyncio.Event()
+        self._present.set()
+        self._watcher: asyncio.Task[None] | None = None
+
+    @property
+    def away(self) -> bool:
+        """Whether it was away when last used. Never touches the database."""
+        return not self._present.is_set()
+
+    async def open(self) -> None:
+        """Make the pool ready. Connects to nothing yet."""
+        await asyncio.to_thread(import_module, "psycopg_pool")  # other requests are answered meanwhile
+        from psycopg import InterfaceError, OperationalError
+        from psycopg.rows import dict_row
+        from psycopg_pool import AsyncConnectionPool
+
+        self._failures = (OperationalError, InterfaceError, TimeoutError)
+        pool: Pool = AsyncConnectionPool(
+            self._url,
+            open=False,
+            min_size=0,
+            max_size=POOL_SIZE,
+            max_idle=IDLE_SECONDS,
+            timeout=WAIT_SECONDS,
+            reconnect_timeout=WAIT_SECONDS / 2,
+            check=AsyncConnectionPool.check_connection,
+            configure=_read_times_in_utc,
+            kwargs=_CONNECT_OPTIONS | {"row_factory": dict_row},
+        )
+        await pool.open()
+        self._pool = pool
+
+    async def close(self) -> None:
+        """Close all connections."""
+        if self._watcher is not None:
+            self._watcher.cancel()
+            await asyncio.gather(self._watcher, return_exceptions=True)
+        if self._pool is not None:
+            await self._pool.close()
+
+    @asynccontextmanager
+    async def connection(self) -> "AsyncIterator[Connection]":
+        """A connection of the pool, for at most WORK_SECONDS. Raises DatabaseAway."""
+        if self._pool is None or self.away:
+            raise DatabaseAway
+        try:
+            async with asyncio.timeout(WORK_SECONDS), self._pool.connection() as connection:
+                yield connection
+        except self._failures as error:
+            self._gone()
+            raise DatabaseAway from error
+
+    async def wait_until_present(self, seconds: float | None = None) -> bool:
+        """Wait until the database answers; False when it did not within `seconds`."""
+        try:
+            async with asyncio.timeout(seconds):
+                await self._present.wait()
+        except TimeoutError:
+            return False
+        return True
+
+    def _gone(self) -> None:
+        self._present.clear()
+        if self._watcher is None or self._watcher.done():
+            self._watcher = asyncio.create_task(self._watch(), name="database-watcher")
+
+    async def _watch(self) -> None:
+        """Try to connect until it works. Logs when it begins to fail and when it ends, not each time."""
+        from psycopg import AsyncConnection, Error
+
+        since, delay, said = self._monotonic(), FIRST_RETRY_SECONDS, False
+        while True:
+            try:
+                async with asyncio.timeout(WAIT_SECONDS):
+                    connection = await AsyncConnection.connect(self._url, **_CONNECT_OPTIONS)
+                    await connection.close()
+            except (Error, TimeoutError, OSError) as error:
+                if not said:
+                    log.warning("the database does not answer", extra={"reason": reason(error)})
+                    said = True
+                await asyncio.sleep(delay * (0.5 + self._jitter() / 2))
+                delay = min(delay * 2, LAST_RETRY_SECONDS)
+                continue
+            if said:
+                log.info("the database answers again", extra={"seconds": round(self._monotonic() - since, 1)})
+            self._present.set()
+            return
+
+
+async def _read_times_in_utc(connection: "Connection") -> None:
+    """Times come in the server's zone otherwise, and a month that begins at 20:00 of the day before."""
+    from psycopg.types.datetime import TimestamptzLoader
+
+    class InUtc(TimestamptzLoader):
+        def load(self, data: "Buffer") -> datetime:
+            return super().load(data).astimezone(UTC)
+
+    connection.adapters.register_loader("timestamptz", InUtc)
+
+
+def reason(error: BaseException) -> str:
+    """Why a connection failed, without the names in it: those of host, role and database are nobody's business."""
+    lines = [line for line in str(error).splitlines() if "failed" in line]
+    last = lines[-1].rpartition("failed: ")[2] if lines else type(error).__name__
+    return re.sub(r"\"[^\"]*\"|'[^']*'", "…", last)[:200]

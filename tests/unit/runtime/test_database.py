@@ -1,0 +1,39 @@
+"""What is told of a database that is away, and the order of its migrations."""
+
+import psycopg
+import pytest
+
+from claw_runtime.database import reason
+from claw_runtime.migrations import migrations
+
+
+def test_migrations_are_numbered_and_none_is_missing() -> None:
+    assert [migration.version for migration in migrations()] == list(range(1, len(migrations()) + 1))
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (
+            psycopg.OperationalError(
+                'connection failed: connection to server at "db.internal", port 5432 failed: FATAL:  '
+                'password authentication failed for user "claw-abc"'
+            ),
+            "FATAL:  password authentication failed for user …",
+        ),
+        (
+            psycopg.OperationalError(
+                'connection failed: connection to server at "10.0.0.1", port 1 failed: Connection refused\n\tIs the '
+                "server running on that host?"
+            ),
+            "Connection refused",
+        ),
+        (
+            psycopg.OperationalError("failed to resolve host 'secret.example': [Errno -2] Name or service not known"),
+            "failed to resolve host …: [Errno -2] Name or service not known",
+        ),
+        (TimeoutError(), "TimeoutError"),
+    ],
+)
+def test_why_the_database_is_away_is_told_without_names(error: Exception, told: str) -> None:
+    assert reason(error) == told
