@@ -1,0 +1,208 @@
+"""One turn: reserve a message, ask the model, record question and answer together, settle.
+
+Whatever happens in between, the message is given back, and the conversation is as it was. With one exception: a
+customer who hangs up after the answer has begun has had a part of it, and paid for it, and finds that part in the
+conversation. No database connection is held while the model thinks.
+"""
+
+import asyncio
+import logging
+import uuid
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TYPE_CHECKING, Annotated, Any, Protocol, TypeVar
+
+from pydantic import Field, StringConstraints
+
+from claw_crds.configuration import RuntimeConfiguration
+from claw_crds.resource import Model as Document
+from claw_crds.resource import Timestamp
+from claw_runtime import skills as skill_rules
+from claw_runtime.conversations import Conversations, Strand
+from claw_runtime.database import DatabaseAway
+from claw_runtime.limits import Usage, remaining
+from claw_runtime.memory import Memories
+from claw_runtime.model import Draft, Model
+from claw_runtime.prompt import DEFAULT_AGENT, RECALLED_MEMORIES, Prompt, stable_part, volatile_part
+from claw_runtime.skills import Skill, Skills
+from claw_runtime.text import Name, Words
+from claw_runtime.usage import Reservation, UsageLedger
+
+if TYPE_CHECKING:
+    from claw_runtime.database import Database
+    from claw_runtime.workspace import Workspace
+
+log = logging.getLogger(__name__)
+
+SETTLE_ATTEMPTS = 3
+SETTLE_WAIT_SECONDS = 5.0
+
+Result = TypeVar("Result")
+
+
+class ChatRequest(Document):
+    """A question."""
+
+    message: Annotated[Words, StringConstraints(max_length=100_000)]
+    conversation_id: uuid.UUID | None = Field(default=None, description="Continues a conversation; else a new one.")
+    agent_id: Name | None = Field(default=None, description="Who is asked in a new conversation; `main` by default.")
+    stream: bool = Field(default=False, description="Answer as server-sent events.")
+
+
+class UsageAnswer(Document):
+    """Usage of the running month. Null where the plan sets no limit."""
+
+    messages_used: int
+    messages_remaining: int | None
+    messages_limit: int | None
+    input_tokens: int
+    output_tokens: int
+    resets_at: Timestamp
+
+
+class ChatReply(Document):
+    """An answer."""
+
+    reply: str
+    conversation_id: uuid.UUID
+    usage: UsageAnswer
+
+
+class Listener(Protocol):
+    """Whoever waits for the answer."""
+
+    gone: bool
+    """Whether they hung up."""
+
+    async def text(self, piece: str) -> None:
+        """The next piece of the answer."""
+        ...
+
+
+@dataclass
+class Patient:
+    """Wants the whole answer, when it is there."""
+
+    gone: bool = field(default=False, init=False)
+
+    async def text(self, piece: str) -> None:
+        """As in Listener."""
+
+
+def usage_answer(usage: Usage, messages_limit: int | None) -> UsageAnswer:
+    """The usage as the customer reads it."""
+    return UsageAnswer(
+        messages_used=usage.messages_used,
+        messages_remaining=remaining(messages_limit, usage.messages_used),
+        messages_limit=messages_limit,
+        input_tokens=usage.input_tokens,
+        output_tokens=usage.output_tokens,
+        resets_at=usage.resets_at,
+    )
+
+
+class Chat:
+    """Answers questions."""
+
+    def __init__(
+        self,
+        *,
+        database: "Database",
+        conversations: Conversations,
+        memories: Memories,
+        skills: Skills,
+        usage: UsageLedger,
+        workspace: "Workspace",
+        model: Model,
+        clock: Callable[[], datetime],
+    ) -> None:
+        self._database = database
+        self._conversations = conversations
+        self._memories = memories
+        self._skills = skills
+        self._usage = usage
+        self._workspace = workspace
+        self._model = model
+        self._clock = clock
+        self._finishing: set[asyncio.Task[Any]] = set()
+
+    async def answer(self, configuration: RuntimeConfiguration, request: ChatRequest, listener: Listener) -> ChatReply:
+        """Answer the question. Raises Problem, and DatabaseAway."""
+        skills = await self._skills.list(configuration)
+        skill_rules.require(skills, configuration.plan, "chat")
+        strand = await self._conversations.strand(request.conversation_id, request.agent_id, DEFAULT_AGENT)
+        reservation = await self._usage.reserve(configuration.plan, strand.agent_id)
+        draft = Draft()
+        try:
+            prompt = await self._prompt(configuration, skills, strand, request.message)
+            await self._model.answer(prompt, draft, listener.text)
+        except BaseException:
+            await self._to_the_end(self._unfinished(strand, reservation, request.message, draft, listener))
+            raise
+        usage = await self._to_the_end(self._settle(strand, reservation, request.message, draft))
+        return ChatReply(
+            reply=draft.text,
+            conversation_id=strand.id,
+            usage=usage_answer(usage, configuration.plan.limits.messages_per_month),
+        )
+
+    async def _prompt(
+        self, configuration: RuntimeConfiguration, skills: tuple[Skill, ...], strand: Strand, question: str
+    ) -> Prompt:
+        sections = await self._workspace.prompt_sections()
+        customer = configuration.customer
+        remembers = any(skill.enabled for skill in skills if skill.name == "memory")
+        memories = await self._memories.recall(question, customer.locale, RECALLED_MEMORIES) if remembers else ()
+        return Prompt(
+            model=configuration.assistant.model,
+            stable=stable_part(configuration.assistant, strand.agent_id, sections, skills),
+            volatile=volatile_part(memories, customer.timezone, self._clock()),
+            history=strand.history,
+            question=question,
+        )
+
+    async def _settle(self, strand: Strand, reservation: Reservation, question: str, draft: Draft) -> Usage:
+        """Record the turn and its cost. The database may have gone while the model was answering: wait a little."""
+        for attempt in range(1, SETTLE_ATTEMPTS + 1):
+            try:
+                async with self._database.connection() as connection, connection.transaction():
+                    is_new = await self._conversations.record(connection, strand, reservation.id, question, draft.text)
+                    if not is_new:  # the commit before did succeed, only its answer was lost
+                        break
+                    usage = await self._usage.settle(connection, reservation, draft.tokens)
+            except DatabaseAway:
+                back = attempt < SETTLE_ATTEMPTS and await self._database.wait_until_present(SETTLE_WAIT_SECONDS)
+                if not back:
+                    log.error("an answer was lost: the database did not come back to record it")
+                    raise
+            else:
+                return self._usage.remember(usage)
+        return await self._usage.load()
+
+    async def _unfinished(
+        self, strand: Strand, reservation: Reservation, question: str, draft: Draft, listener: Listener
+    ) -> None:
+        if listener.gone and draft.text.strip():
+            await self._settle(strand, reservation, question, draft)
+            return
+        try:
+            await self._usage.give_back(reservation)
+        except DatabaseAway:
+            log.warning("a message could not be given back now; it is when its reservation expires")
+
+    async def _to_the_end(self, work: Coroutine[Any, Any, Result]) -> Result:
+        """Finish the work even when whoever waits for it is cancelled: a count must not be left half done."""
+        task = asyncio.create_task(work)
+        self._finishing.add(task)
+        task.add_done_callback(self._finishing.discard)
+        try:
+            return await asyncio.shield(task)
+        except asyncio.CancelledError:
+            await asyncio.wait({task})
+            raise
+
+    async def finish(self, seconds: float) -> None:
+        """Wait until everything that was begun is counted, before the database is closed."""
+        if self._finishing:
+            await asyncio.wait(self._finishing, timeout=seconds)
