@@ -1,0 +1,124 @@
+"""`POST /api/chat`, answered at once or as server-sent events, and the conversations that come of it."""
+
+import asyncio
+import contextlib
+import json
+import logging
+from typing import Any
+
+from aiohttp import web
+
+from claw_runtime.chat import ChatReply, ChatRequest, Patient
+from claw_runtime.conversations import ConversationPage, MessagePage
+from claw_runtime.database import DatabaseAway
+from claw_runtime.logs import REQUEST_ID
+from claw_runtime.problems import INTERNAL, Problem, database_away
+from claw_runtime.routes import Call, Nothing
+from claw_runtime.routes.lists import PageQuery
+
+log = logging.getLogger(__name__)
+
+HEARTBEAT_SECONDS = 10.0
+
+
+async def chat(call: Call[ChatRequest, Nothing]) -> ChatReply | web.StreamResponse:
+    """One question."""
+    if call.body.stream:
+        return await _stream(call)
+    return await call.services.chat.answer(call.configuration, call.body, Patient())
+
+
+async def conversations(call: Call[Nothing, PageQuery]) -> ConversationPage:
+    """All conversations, by page."""
+    return await call.services.conversations.list(call.query.limit, call.query.cursor)
+
+
+async def conversation(call: Call[Nothing, PageQuery]) -> MessagePage:
+    """One conversation's messages, by page."""
+    return await call.services.conversations.read(call.id("conversation"), call.query.limit, call.query.cursor)
+
+
+async def delete_conversation(call: Call[Nothing, Nothing]) -> None:
+    """Forget a conversation."""
+    await call.services.conversations.delete(call.id("conversation"))
+
+
+class EventStream:
+    """Server-sent events to one client: a Listener that hears the answer as it is given.
+
+    The response begins with the first event or heartbeat. What fails before that is an ordinary problem with its own
+    status; what fails after it is an `error` event.
+    """
+
+    def __init__(self, request: web.Request) -> None:
+        self._request = request
+        self._writing = asyncio.Lock()
+        self.response: web.StreamResponse | None = None
+        self.gone = False
+
+    async def text(self, piece: str) -> None:
+        """As in Listener."""
+        await self.send("text", {"text": piece})
+
+    async def send(self, event: str, data: Any) -> None:
+        """One event. Raises ConnectionResetError when the client is gone."""
+        await self._write(f"event: {event}\ndata: {json.dumps(data, ensure_ascii=False)}\n\n")
+
+    async def beat(self) -> None:
+        """Comments that keep the connection open, and notice when it is not. Returns when the client is gone."""
+        with contextlib.suppress(ConnectionResetError):
+            while True:
+                await asyncio.sleep(HEARTBEAT_SECONDS)
+                await self._write(": still there\n\n")
+
+    async def _write(self, frame: str) -> None:
+        try:
+            async with self._writing:
+                if self.response is None:
+                    headers = {"Content-Type": "text/event-stream; charset=utf-8", "X-Accel-Buffering": "no"}
+                    response = web.StreamResponse(headers=headers)
+                    await response.prepare(self._request)
+                    self.response = response
+                await self.response.write(frame.encode())
+        except ConnectionResetError:
+            self.gone = True
+            raise
+
+
+async def _stream(call: Call[ChatRequest, Nothing]) -> web.StreamResponse:
+    stream = EventStream(call.request)
+    answering = asyncio.create_task(call.services.chat.answer(call.configuration, call.body, stream))
+    beating = asyncio.create_task(stream.beat())
+    try:
+        await asyncio.wait({answering, beating}, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        # Whoever hung up, or the server that stops: the model is not asked to go on.
+        beating.cancel()
+        answering.cancel()
+        await asyncio.gather(answering, beating, return_exceptions=True)
+    if stream.gone:
+        log.info("the client hung up")
+        return stream.response or web.Response(status=499)
+    failure = answering.exception()
+    if failure is None:
+        reply = answering.result()
+        with contextlib.suppress(ConnectionResetError):
+            await stream.send("usage", reply.usage.model_dump(mode="json", by_alias=True))
+            await stream.send("done", {"conversationId": str(reply.conversation_id)})
+    elif stream.response is None:
+        raise failure
+    else:
+        with contextlib.suppress(ConnectionResetError):
+            await stream.send("error", _told(failure).document(REQUEST_ID.get()))
+    if stream.response is None:
+        return web.Response(status=499)
+    return stream.response
+
+
+def _told(failure: BaseException) -> Problem:
+    if isinstance(failure, Problem):
+        return failure
+    if isinstance(failure, DatabaseAway):
+        return database_away()
+    log.error("a stream failed unexpectedly", exc_info=failure)
+    return Problem(INTERNAL, "Something went wrong on our side. It was recorded.")

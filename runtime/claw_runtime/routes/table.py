@@ -1,0 +1,136 @@
+"""Every route there is: the server is built from this table, and the OpenAPI document too."""
+
+from typing import Any
+
+from claw_crds.configuration import CONFIGURATION_PATH, STATUS_PATH, RuntimeConfiguration, RuntimeReport
+from claw_runtime.chat import ChatReply, ChatRequest
+from claw_runtime.conversations import ConversationPage, MessagePage
+from claw_runtime.memory import FoundMemories, Memory, MemoryPage, NewMemory
+from claw_runtime.problems import (
+    DATABASE_AWAY,
+    MODEL_BUSY,
+    MODEL_FAILED,
+    NOT_CONFIGURED,
+    NOT_FOUND,
+    OTHER_AGENT,
+    PRECONDITION_FAILED,
+    SKILL_DISABLED,
+    SKILL_NOT_IN_PLAN,
+    WRONG_INSTANCE,
+)
+from claw_runtime.routes import MIB, Access, Nothing, Route, chat, internal, memories, skills, status, workspace
+from claw_runtime.routes.lists import PageQuery
+from claw_runtime.routes.memories import SearchQuery
+from claw_runtime.routes.workspace import File, FileList, NewContent
+from claw_runtime.skills import Skill, SkillList
+
+CUSTOMER, CUSTOMER_ALWAYS, OPERATOR, OPEN = Access.CUSTOMER, Access.CUSTOMER_ALWAYS, Access.OPERATOR, Access.OPEN
+
+# method, path, handler, who may call, body, query, answer
+ROUTES: tuple[Route[Any, Any], ...] = (
+    Route(
+        "POST",
+        "/api/chat",
+        chat.chat,
+        CUSTOMER,
+        ChatRequest,
+        Nothing,
+        ChatReply,
+        problems=(NOT_FOUND, OTHER_AGENT, SKILL_DISABLED, SKILL_NOT_IN_PLAN, MODEL_BUSY, MODEL_FAILED),
+        streams=True,
+    ),
+    Route("GET", "/api/conversations", chat.conversations, CUSTOMER, Nothing, PageQuery, ConversationPage),
+    Route(
+        "GET",
+        "/api/conversations/{id}",
+        chat.conversation,
+        CUSTOMER,
+        Nothing,
+        PageQuery,
+        MessagePage,
+        problems=(NOT_FOUND,),
+    ),
+    Route(
+        "DELETE",
+        "/api/conversations/{id}",
+        chat.delete_conversation,
+        CUSTOMER,
+        Nothing,
+        Nothing,
+        None,
+        problems=(NOT_FOUND,),
+    ),
+    Route("POST", "/api/memory", memories.add, CUSTOMER, NewMemory, Nothing, Memory, status=201),
+    Route("GET", "/api/memory", memories.page, CUSTOMER, Nothing, PageQuery, MemoryPage),
+    Route("GET", "/api/memory/search", memories.search, CUSTOMER, Nothing, SearchQuery, FoundMemories),
+    Route("DELETE", "/api/memory/{id}", memories.delete, CUSTOMER, Nothing, Nothing, None, problems=(NOT_FOUND,)),
+    Route("GET", "/api/skills", skills.listing, CUSTOMER, Nothing, Nothing, SkillList),
+    Route(
+        "POST",
+        "/api/skills/{name}/enable",
+        skills.enable,
+        CUSTOMER,
+        Nothing,
+        Nothing,
+        Skill,
+        problems=(NOT_FOUND, SKILL_NOT_IN_PLAN),
+    ),
+    Route(
+        "POST",
+        "/api/skills/{name}/disable",
+        skills.disable,
+        CUSTOMER,
+        Nothing,
+        Nothing,
+        Skill,
+        problems=(NOT_FOUND, SKILL_NOT_IN_PLAN),
+    ),
+    Route("GET", "/api/workspace", workspace.listing, CUSTOMER, Nothing, Nothing, FileList),
+    Route("GET", "/api/workspace/{path}", workspace.read, CUSTOMER, Nothing, Nothing, File, problems=(NOT_FOUND,)),
+    Route(
+        "PUT",
+        "/api/workspace/{path}",
+        workspace.write,
+        CUSTOMER,
+        NewContent,
+        Nothing,
+        File,
+        problems=(NOT_FOUND, PRECONDITION_FAILED),
+        headers=("If-Match",),
+    ),
+    Route("GET", "/status", status.status, CUSTOMER_ALWAYS, Nothing, Nothing, status.Status),
+    Route("GET", "/health", status.health, OPEN, Nothing, Nothing, status.Health),
+    Route(
+        "GET",
+        "/ready",
+        status.ready,
+        OPEN,
+        Nothing,
+        Nothing,
+        status.Readiness,
+        problems=(DATABASE_AWAY, NOT_CONFIGURED),
+    ),
+    Route("GET", "/openapi.json", status.openapi, OPEN, Nothing, Nothing, status.ApiDocument),
+    Route(
+        "PUT",
+        CONFIGURATION_PATH,
+        internal.configure,
+        OPERATOR,
+        RuntimeConfiguration,
+        Nothing,
+        RuntimeReport,
+        problems=(WRONG_INSTANCE, DATABASE_AWAY),
+        body_limit=8 * MIB,
+    ),
+    Route(
+        "GET",
+        CONFIGURATION_PATH,
+        internal.configuration,
+        OPERATOR,
+        Nothing,
+        Nothing,
+        RuntimeConfiguration,
+        problems=(NOT_CONFIGURED,),
+    ),
+    Route("GET", STATUS_PATH, internal.report, OPERATOR, Nothing, Nothing, RuntimeReport),
+)

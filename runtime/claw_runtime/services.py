@@ -1,0 +1,143 @@
+"""What the runtime is made of, put together in one place, and how it gets ready.
+
+The server answers `/health` before any of this has touched the database. `start` then brings the schema forward and
+reads the configuration, in the background, for as long as that takes: a database that is away delays it, and nothing
+else does.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from importlib import metadata
+
+from claw_crds.configuration import RuntimeReport, RuntimeUsage
+from claw_runtime.chat import Chat
+from claw_runtime.configuration import Configurations
+from claw_runtime.conversations import Conversations
+from claw_runtime.database import Database, DatabaseAway
+from claw_runtime.memory import Memories
+from claw_runtime.migrations import migrate
+from claw_runtime.model import Claude, Model
+from claw_runtime.settings import Settings
+from claw_runtime.skills import Skills
+from claw_runtime.usage import UsageLedger
+from claw_runtime.workspace import Workspace
+
+log = logging.getLogger(__name__)
+
+STOP_SECONDS = 5.0
+
+Clock = Callable[[], datetime]
+
+
+def utc_now() -> datetime:
+    """The real clock."""
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True)
+class Services:
+    """Everything that the routes work with."""
+
+    settings: Settings
+    clock: Clock
+    started_at: datetime
+    version: str
+    database: Database
+    model: Model
+    configurations: Configurations
+    usage: UsageLedger
+    workspace: Workspace
+    conversations: Conversations
+    memories: Memories
+    skills: Skills
+    chat: Chat
+    prepared: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set when the schema is there and the stored configuration, if any, is in effect."""
+
+    async def start(self) -> None:
+        """Get ready, trying again whenever the database comes back."""
+        await self.database.open()
+        while True:
+            try:
+                await migrate(self.database)
+                await self.usage.load()
+                await self.configurations.load()
+            except DatabaseAway:
+                await self.database.wait_until_present()
+                continue
+            self.prepared.set()
+            log.info("ready", extra={"configured": self.configurations.active is not None})
+            return
+
+    async def stop(self) -> None:
+        """Count what is still uncounted, then let go of all connections."""
+        await self.chat.finish(STOP_SECONDS)
+        await self.model.close()
+        await self.database.close()
+
+    def report(self) -> RuntimeReport:
+        """What the operator learns. From memory: asking never wakes a sleeping database."""
+        active = self.configurations.active
+        message = ""
+        if not self.prepared.is_set():
+            message = "The runtime is starting: its database has not answered yet."
+        elif self.database.away:
+            message = "The runtime's database does not answer."
+        elif active is None:
+            message = "The runtime is blank: it waits for its configuration."
+        report = RuntimeReport(version=self.version, ready=not message, message=message, started_at=self.started_at)
+        if active is None:
+            return report
+        usage = self.usage.current()
+        return report.model_copy(
+            update={
+                "uid": active.document.instance.uid,
+                "configuration_revision": active.revision,
+                "usage": RuntimeUsage(
+                    period_start=usage.period_start,
+                    messages_used=usage.messages_used,
+                    messages_limit=active.document.plan.limits.messages_per_month,
+                    input_tokens=usage.input_tokens,
+                    output_tokens=usage.output_tokens,
+                    api_calls=usage.api_calls,
+                ),
+            }
+        )
+
+
+def assemble(settings: Settings, *, clock: Clock = utc_now, model: Model | None = None) -> Services:
+    """Put everything together. Touches neither network nor disk."""
+    database = Database(settings.database_url.get_secret_value())
+    workspace = Workspace(database, settings.workspace_dir, clock)
+    conversations = Conversations(database, clock)
+    memories = Memories(database, clock)
+    skills = Skills(database, clock)
+    usage = UsageLedger(database, clock)
+    claude = model or Claude(str(settings.model_base_url), settings.model_api_key.get_secret_value())
+    return Services(
+        settings=settings,
+        clock=clock,
+        started_at=clock(),
+        version=metadata.version("claw"),
+        database=database,
+        model=claude,
+        configurations=Configurations(database, workspace.seed, clock),
+        usage=usage,
+        workspace=workspace,
+        conversations=conversations,
+        memories=memories,
+        skills=skills,
+        chat=Chat(
+            database=database,
+            conversations=conversations,
+            memories=memories,
+            skills=skills,
+            usage=usage,
+            workspace=workspace,
+            model=claude,
+            clock=clock,
+        ),
+    )
