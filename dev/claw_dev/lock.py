@@ -17,6 +17,13 @@ class StackLock:
         self._directory = directory
         self._file: IO[str] | None = None
 
+    def __enter__(self) -> "StackLock":
+        self.acquire()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.release()
+
     def acquire(self) -> None:
         """Take it. Raises StackError, naming the process, when another stack has it."""
         self._directory.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -29,10 +36,10 @@ class StackLock:
                 f"another stack runs in {self._directory} (process {holder(self._directory) or 'unknown'})",
                 "use it, end it with `claw down`, or name another folder with --directory",
             ) from None
+        self._file = file
         file.truncate(0)
         file.write(str(os.getpid()))
         file.flush()
-        self._file = file
 
     def release(self) -> None:
         """Let go of it. The file stays: removing it would let two stacks hold two different ones."""

@@ -158,8 +158,8 @@ def with_database(url: str, database: str, *, user: str = "", password: str = ""
     """The same server's URL for another database and, if given, another user."""
     parts = urlsplit(url)
     place = parts.netloc.rpartition("@")[2]
-    credentials = f"{quote(user)}:{quote(password)}" if user else parts.netloc.rpartition("@")[0]
-    return urlunsplit(parts._replace(netloc=f"{credentials}@{place}", path=f"/{quote(database)}"))
+    credentials = f"{quote(user, safe='')}:{quote(password, safe='')}" if user else parts.netloc.rpartition("@")[0]
+    return urlunsplit(parts._replace(netloc=f"{credentials}@{place}", path=f"/{quote(database, safe='')}"))
 
 
 def without_credentials(url: str) -> str:
