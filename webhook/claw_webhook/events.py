@@ -130,7 +130,7 @@ def _customer_of(subscription: Subscription, checkout: Checkout) -> Customer | R
         "id": payer.id,
         "email": (payer.email or checkout.customer_details.email or "").strip(),
         "name": clean_line(payer.name or checkout.customer_details.name),
-        "company": clean_line(said.get("company")),
+        "company": clean_line(said.get("company") or payer.business_name or checkout.customer_details.business_name),
         "timezone": said.get("timezone"),
         "locale": said.get("locale") or next(iter(payer.preferred_locales), checkout.locale),
     }

@@ -4,11 +4,10 @@ from dataclasses import dataclass, field
 from email.errors import HeaderParseError
 from email.headerregistry import Address
 from email.utils import getaddresses
-from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import unquote, urlsplit
 
-from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic import Field, FilePath, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 
@@ -45,7 +44,7 @@ class Settings(BaseSettings):
     """Every variable that the webhook service reads; each field is called as its variable, in lower case."""
 
     # Values stay out of error messages: they would be printed, and some of them are secrets.
-    model_config = SettingsConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
+    model_config = SettingsConfigDict(frozen=True, extra="ignore", env_ignore_empty=True, hide_input_in_errors=True)
 
     host: str = "0.0.0.0"  # noqa: S104  # a container is reached through the port that its platform publishes
     port: Annotated[int, Field(ge=0, le=65535)] = 8080
@@ -57,7 +56,7 @@ class Settings(BaseSettings):
     smtp_url: SecretStr
     mail_from: str
     claw_namespace: Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$")] = "claw"
-    kubeconfig: Path | None = None
+    kubeconfig: FilePath | None = None
     claw_log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
 
     @field_validator("public_url", "stripe_api_base")

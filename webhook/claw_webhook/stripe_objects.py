@@ -4,6 +4,7 @@ They are large and change from version to version: these models take the few fie
 and read what moved (in 2025 the running period went from the subscription to its items) in both places.
 """
 
+import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Annotated, Any
@@ -48,6 +49,7 @@ class CheckoutCustomer(StripeModel):
 
     email: str | None = None
     name: str | None = None
+    business_name: str | None = None
 
 
 class Checkout(StripeModel):
@@ -70,6 +72,14 @@ class Event(StripeModel):
     id: StripeId
     type: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.\[\]-]{1,255}$")]
     data: Annotated[EventData, BeforeValidator(_or_empty)] = EventData()
+
+    @classmethod
+    def parse(cls, payload: str) -> "Event":
+        """From the text that was signed. Raises ValueError."""
+        try:
+            return cls.model_validate(json.loads(payload))
+        except RecursionError as error:
+            raise ValueError("nested too deeply") from error
 
     @property
     def subscription_id(self) -> str | None:
@@ -97,6 +107,7 @@ class StripeCustomer(StripeModel):
     id: StripeId
     email: str | None = None
     name: str | None = None
+    business_name: str | None = None
     preferred_locales: Annotated[tuple[str, ...], BeforeValidator(lambda value: value or ())] = ()
     metadata: Metadata = Field(default_factory=dict)
 
