@@ -20,6 +20,8 @@ class FaultKind(StrEnum):
     """The first byte of the right answer comes after `seconds`."""
     CUT_STREAM = "cut_stream"
     """A streamed answer is cut after `events` events."""
+    ERROR_IN_STREAM = "error_in_stream"
+    """A streamed answer ends after `events` events with an event that says what `status` would have said."""
 
 
 class Fault(BaseModel):

@@ -12,8 +12,8 @@ from claw_dev.simulators.faults import Fault, FaultKind, FaultQueue
 
 CONTROL_PREFIX = "/_sim/"
 
-CUT_STREAM_AFTER = web.RequestKey("cut_stream_after", int)
-"""On a request that suffers CUT_STREAM: how many events it still gets."""
+STREAM_FAULT = web.RequestKey("stream_fault", Fault)
+"""On a request whose streamed answer suffers: CUT_STREAM or ERROR_IN_STREAM."""
 
 
 def injecting(faults: FaultQueue, as_error: Callable[[web.Request, Fault], web.Response]) -> Middleware:
@@ -39,17 +39,22 @@ def injecting(faults: FaultQueue, as_error: Callable[[web.Request, Fault], web.R
                 return cut(request)
             case FaultKind.SLOW:
                 await asyncio.sleep(fault.seconds)
-            case FaultKind.CUT_STREAM:
-                request[CUT_STREAM_AFTER] = fault.events
+            case FaultKind.CUT_STREAM | FaultKind.ERROR_IN_STREAM:
+                request[STREAM_FAULT] = fault
         return await handler(request)
 
     return inject
 
 
-def cut(request: web.Request) -> web.Response:
-    """Reset the connection. The response returned is never sent."""
+def sever(request: web.Request) -> None:
+    """Cut the connection. What was written before still arrives."""
     if request.transport is not None:
         request.transport.abort()
+
+
+def cut(request: web.Request) -> web.Response:
+    """Cut the connection before any answer. The response returned is never sent."""
+    sever(request)
     return web.Response(status=HTTPStatus.INTERNAL_SERVER_ERROR)
 
 

@@ -4,6 +4,7 @@ import asyncio
 import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 
 from aiohttp import web
 
@@ -33,6 +34,11 @@ async def until_told_to_stop() -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopped.set)
     await stopped.wait()
+
+
+def wall_clock() -> datetime:
+    """What simulators take for the time when nobody tells them another."""
+    return datetime.now(UTC)
 
 
 async def alive(_: web.Request) -> web.Response:

@@ -3,14 +3,14 @@
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from random import Random
 
 from aiohttp import web
 
 from claw_dev.simulators.faults import FaultQueue
 from claw_dev.simulators.injection import fault_routes, injecting
-from claw_dev.simulators.serving import alive, serving
+from claw_dev.simulators.serving import alive, serving, wall_clock
 from claw_dev.simulators.stripe import catalogue, versions
 from claw_dev.simulators.stripe.account import Account
 from claw_dev.simulators.stripe.api import api_routes
@@ -19,11 +19,6 @@ from claw_dev.simulators.stripe.delivery import RETRY_DELAYS, Deliverer, Endpoin
 from claw_dev.simulators.stripe.protocol import authenticating, fault_as_error, identifying, versioning
 from claw_dev.simulators.stripe.records import Event
 from claw_dev.simulators.stripe.rendering import render
-
-
-def utc_now() -> datetime:
-    """The clock on the wall."""
-    return datetime.now(UTC)
 
 
 @dataclass(frozen=True)
@@ -44,7 +39,7 @@ async def simulated_stripe(
     secret_key: str | None = None,
     endpoint: Endpoint | None = None,
     api_version: str = versions.CURRENT,
-    clock: Callable[[], datetime] = utc_now,
+    clock: Callable[[], datetime] = wall_clock,
     random: Random | None = None,
     retry_delays: Sequence[float] = RETRY_DELAYS,
 ) -> AsyncIterator[StripeSimulator]:

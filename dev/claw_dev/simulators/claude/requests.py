@@ -1,0 +1,145 @@
+"""The request of the Messages API, and what the API refuses in it. Pure."""
+
+from collections.abc import Sequence
+from typing import Any, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from claw_dev.simulators.claude.errors import ClaudeProblem, invalid
+
+Block = dict[str, Any]
+"""A content block. Only its `type` and what the stand-in reads of it matter here."""
+
+
+class Part(BaseModel):
+    """A part of a request."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Message(Part):
+    """One turn."""
+
+    role: Literal["user", "assistant", "system"]
+    content: str | list[Block]
+
+    @property
+    def blocks(self) -> list[Block]:
+        """The content as blocks, also when it is a mere text."""
+        return [{"type": "text", "text": self.content}] if isinstance(self.content, str) else self.content
+
+    @property
+    def text(self) -> str:
+        """Everything said in it."""
+        return text_of(self.blocks)
+
+    def of_type(self, kind: str) -> list[Block]:
+        """Its blocks of one type."""
+        return [block for block in self.blocks if block.get("type") == kind]
+
+
+class Tool(BaseModel):
+    """A tool that is offered. Those that Anthropic runs itself have a type and no schema; they are never used."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+
+    name: str
+    input_schema: dict[str, Any] | None = None
+
+
+class ToolChoice(Part):
+    """Whether a tool may, must or must not be used."""
+
+    type: Literal["auto", "any", "tool", "none"]
+    name: str | None = None
+    disable_parallel_tool_use: bool = False
+
+
+class CountRequest(Part):
+    """`POST /v1/messages/count_tokens`. Fields of type Any are accepted and change nothing."""
+
+    model: str
+    messages: list[Message] = Field(min_length=1)
+    system: str | list[Block] = ""
+    tools: list[Tool] = []
+    tool_choice: ToolChoice = ToolChoice(type="auto")
+    cache_control: Any = None
+    output_config: Any = None
+    speed: Any = None
+    thinking: Any = None
+    user_profile_id: Any = None
+    workspace_id: Any = None
+
+    @property
+    def system_text(self) -> str:
+        """The system prompt."""
+        return self.system if isinstance(self.system, str) else text_of(self.system)
+
+
+class MessagesRequest(CountRequest):
+    """`POST /v1/messages`."""
+
+    max_tokens: int = Field(ge=1)
+    stream: bool = False
+    stop_sequences: list[str] = []
+    container: Any = None
+    diagnostics: Any = None
+    inference_geo: Any = None
+    metadata: Any = None
+    service_tier: Any = None
+
+
+def text_of(blocks: Sequence[Block]) -> str:
+    """The text of all text blocks, one line each."""
+    return "\n".join(block.get("text", "") for block in blocks if block.get("type") == "text")
+
+
+RequestT = TypeVar("RequestT", bound=CountRequest)
+
+
+def parsed(model: type[RequestT], body: bytes) -> RequestT:
+    """The request. Raises ClaudeProblem as the API refuses it."""
+    try:
+        request = model.model_validate_json(body)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        where = ".".join(str(step) for step in first["loc"])
+        raise invalid(f"{where or 'The request body is not valid JSON'}: {first['msg']}") from None
+    if not request.model.startswith("claude-"):
+        raise ClaudeProblem(404, f"model: {request.model}")
+    _check_turns(request.messages)
+    return request
+
+
+def _check_turns(messages: Sequence[Message]) -> None:
+    if messages[0].role != "user":
+        raise invalid('messages: first message must use the "user" role')
+    if messages[-1].role == "assistant":
+        raise invalid(
+            "This model does not support assistant message prefill. The conversation must end with a user message."
+        )
+    for position, message in enumerate(messages):
+        if not message.blocks or any(not block.get("text") for block in message.of_type("text")):
+            raise invalid(f"messages.{position}: text content blocks must be non-empty")
+        _check_tool_results(messages, position)
+
+
+def _check_tool_results(messages: Sequence[Message], position: int) -> None:
+    """Every use of a tool is answered in the very next turn, and nothing else is."""
+    following = messages[position + 1] if position + 1 < len(messages) else None
+    previous = messages[position - 1] if position else None
+    used = {block.get("id") for block in messages[position].of_type("tool_use")}
+    answered = {block.get("tool_use_id") for block in following.of_type("tool_result")} if following else set()
+    if unanswered := used - answered:
+        raise invalid(
+            f"messages.{position}: `tool_use` ids were found without `tool_result` blocks immediately after: "
+            f"{', '.join(sorted(map(str, unanswered)))}"
+        )
+    asked = {block.get("id") for block in previous.of_type("tool_use")} if previous else set()
+    for block in messages[position].of_type("tool_result"):
+        if block.get("tool_use_id") not in asked:
+            raise invalid(
+                f"messages.{position}: unexpected `tool_use_id` found in `tool_result` blocks: "
+                f"{block.get('tool_use_id')}. Each `tool_result` block must have a corresponding `tool_use` block in "
+                "the previous message."
+            )
