@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from random import Random
 from typing import Any, get_args
 
+import httpx
 import pytest
 import stripe
 
@@ -366,6 +367,43 @@ async def test_the_same_seed_and_clock_make_the_same_world() -> None:
             worlds.append((await controls.complete_checkout(ADA))["subscription"])
     assert worlds[0] == worlds[1]
     assert worlds[0]["items"]["data"][0]["current_period_end"] == datetime(2026, 2, 28, 12, tzinfo=UTC).timestamp()
+
+
+async def test_a_person_can_pay_on_the_page_of_a_session(
+    simulator: StripeSimulator, client: stripe.StripeClient
+) -> None:
+    session = await client.v1.checkout.sessions.create_async(
+        {
+            "mode": "subscription",
+            "line_items": [{"price": "price_team_monthly"}],
+            "success_url": "https://claw.example/welcome?session={CHECKOUT_SESSION_ID}",
+        }
+    )
+    assert session.url
+    assert session.url.startswith(simulator.url)
+    async with httpx.AsyncClient(trust_env=False) as browser:
+        page = await browser.get(session.url)
+        paid = await browser.post(session.url, data={"email": "ada@example.com", "name": "<b>Ada</b>"})
+        again = await browser.get(session.url)
+    assert "simulator" in page.text
+    assert "Claw Team: 199.00 USD a month" in page.text
+    assert (paid.status_code, paid.headers["location"]) == (303, f"https://claw.example/welcome?session={session.id}")
+    assert again.status_code == 410
+    assert (await client.v1.customers.list_async()).data[0].name == "<b>Ada</b>"
+
+
+async def test_parameters_can_be_written_as_other_clients_write_them(simulator: StripeSimulator) -> None:
+    headers = {"Authorization": f"Bearer {KEY}"}
+    async with httpx.AsyncClient(base_url=simulator.url, headers=headers, trust_env=False) as raw:
+        expanded = await raw.get("/v1/prices?expand[]=data.product&limit=1")
+        metadata = await raw.post("/v1/customers", data={"metadata[0]": "zero", "metadata[7]": "seven"})
+        assert expanded.json()["data"][0]["product"]["object"] == "product"
+        assert metadata.json()["metadata"] == {"0": "zero", "7": "seven"}
+        for wrong in ({"metadata[a": "1"}, {"metadata": "1", "metadata[a]": "2"}, {"name[first]": "Ada"}):
+            assert (await raw.post("/v1/customers", data=wrong)).json()["error"]["type"] == "invalid_request_error"
+        json_body = await raw.post("/v1/customers", json={"name": "Ada"})
+        strange_version = await raw.get("/v1/prices", headers={"Stripe-Version": "yesterday"})
+    assert json_body.status_code == strange_version.status_code == 400
 
 
 def disagreements(shown: dict[str, Any], known: type[stripe.StripeObject], where: str) -> list[str]:

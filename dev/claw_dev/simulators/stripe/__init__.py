@@ -1,14 +1,16 @@
 """A stateful Stripe: one account in memory, the part of its HTTP API that Claw uses, and signed webhooks.
 
-    records ── account ── catalogue, customers, checkout, billing     what the account holds and what happens to it
+    records ── account ── catalogue, customers, checkout,      what the account holds, and what happens to it
+                  │       subscriptions, invoices, lifecycle
                   │
-              rendering ── expansion, listing                         records as the JSON of an API version
+              rendering ── expansion, listing                  records as the JSON of one API version
                   │
-    params ──── api ── protocol (keys, versions, idempotency)         requests of the official client library
+    params ───── api ───── protocol, idempotency               requests of the official client library
                   │
-              delivery ── endpoint's signature, retries               events to the webhook service
+              events ───── delivery, signature                 what happened, brought to the webhook service
                   │
-              control                                                 `/_sim/`: what customers and time would do
+              control, payment_page                            what customers, time and the network do
 
-The judge is the `stripe` library: tests/contract/test_stripe_simulator.py.
+simulator.py puts it together; controls.py is a client of `/_sim/`. The judge is the `stripe` library:
+tests/contract/test_stripe_simulator.py.
 """

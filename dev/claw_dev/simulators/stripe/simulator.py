@@ -16,6 +16,7 @@ from claw_dev.simulators.stripe.account import Account
 from claw_dev.simulators.stripe.api import api_routes
 from claw_dev.simulators.stripe.control import control_routes
 from claw_dev.simulators.stripe.delivery import RETRY_DELAYS, Deliverer, Endpoint, Message, delivering
+from claw_dev.simulators.stripe.payment_page import payment_routes
 from claw_dev.simulators.stripe.protocol import authenticating, fault_as_error, identifying, versioning
 from claw_dev.simulators.stripe.records import Event
 from claw_dev.simulators.stripe.rendering import render
@@ -65,7 +66,9 @@ async def simulated_stripe(
             ]
         )
         app.router.add_get("/healthz", alive)
-        app.router.add_routes([*api_routes(account), *control_routes(account, deliverer), *fault_routes(faults)])
+        app.router.add_routes(
+            [*api_routes(account), *payment_routes(account), *control_routes(account, deliverer), *fault_routes(faults)]
+        )
         async with serving(app, port=port) as url:
             account.checkout_base = url
             yield StripeSimulator(url, account, deliverer, faults)
