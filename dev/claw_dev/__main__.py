@@ -5,14 +5,14 @@ it. An entry point is a function, which becomes one command, or a `typer.Typer`,
 """
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib.metadata import EntryPoint, entry_points
 
 import typer
 from rich.console import Console
 from rich.text import Text
 
-from claw_dev.errors import StackError
+from claw_dev.errors import REINSTALL, StackError
 
 GROUP = "claw.commands"
 
@@ -51,11 +51,24 @@ def _describe() -> None:
 
 
 def _add(app: typer.Typer, entry: EntryPoint) -> None:
-    command = entry.load()
+    try:
+        command = entry.load()
+    except ImportError as error:
+        # One broken package must not take the other commands away.
+        app.command(entry.name)(_broken(entry.name, error))
+        return
     if isinstance(command, typer.Typer):
         app.add_typer(command, name=entry.name)
     else:
         app.command(entry.name)(command)
+
+
+def _broken(name: str, error: ImportError) -> Callable[[], None]:
+    def command() -> None:
+        raise StackError(f"`claw {name}` cannot be loaded: {error}", REINSTALL)
+
+    command.__doc__ = f"(cannot be loaded: {error})"
+    return command
 
 
 if __name__ == "__main__":

