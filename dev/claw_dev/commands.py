@@ -76,7 +76,7 @@ async def _up(directory: Path, parts: list[Part]) -> int:
     console = Console()
     picture = picture_for(console)
     stack = Stack(directory, parts=parts, listener=picture.changed)
-    _cancel_once_on_signal()
+    cancel_once_on_signal()
     started = time.monotonic()
     try:
         with picture.showing(stack.progress):
@@ -97,7 +97,7 @@ async def _up(directory: Path, parts: list[Part]) -> int:
     return 0
 
 
-def _cancel_once_on_signal() -> None:
+def cancel_once_on_signal() -> None:
     """The first signal ends the running task in good order; further ones must not cut that short."""
     task = asyncio.current_task()
     loop = asyncio.get_running_loop()
