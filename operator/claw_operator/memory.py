@@ -16,6 +16,9 @@ from claw_operator.metrics import Metrics
 
 log = logging.getLogger(__name__)
 
+START_RUNTIME = "StartRuntime"
+"""The name of the wait among the steps of provisioning."""
+
 
 class Memory:
     """One instance's."""
@@ -25,6 +28,7 @@ class Memory:
         self.restarts = Restarts()
         self.waiting_since: datetime | None = None
         """Since when something has been under way that is worth polling for."""
+        self._deployed: float | None = None
         self._seconds: dict[str, float] = {}
         self._trouble = ""
 
@@ -45,6 +49,16 @@ class Memory:
             self.waiting_since = None
         elif self.waiting_since is None:
             self.waiting_since = now
+
+    def deployed(self) -> None:
+        """A runtime is starting."""
+        self._deployed = time.monotonic()
+
+    def answered(self) -> None:
+        """It answers: what was in between is its own start, and not a step of ours."""
+        if self._deployed is not None:
+            self._seconds[START_RUNTIME] = time.monotonic() - self._deployed
+            self._deployed = None
 
     def precise(self, record: ProvisioningStatus) -> ProvisioningStatus:
         """The record with the moment of the request as this process saw it: Kubernetes keeps whole seconds only."""

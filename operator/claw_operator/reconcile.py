@@ -14,6 +14,7 @@ from pydantic import ValidationError
 
 from claw_crds import naming
 from claw_crds.conditions import find
+from claw_crds.configuration import RuntimeReport
 from claw_crds.v1alpha1 import (
     ClawInstance,
     ClawInstanceStatus,
@@ -26,7 +27,7 @@ from claw_crds.v1alpha1 import (
 )
 from claw_operator import findings, provisioning
 from claw_operator.act import Actor
-from claw_operator.decide import Decision, Observed, Step, Unknown, decide
+from claw_operator.decide import Decision, Observed, Step, StepKind, Unknown, decide
 from claw_operator.desired import Defaults, Desired
 from claw_operator.drivers import Drivers, InstanceDrivers, UnknownDriver, pick
 from claw_operator.external import ExternalError
@@ -145,6 +146,8 @@ class Reconciler:
             self._metrics.provisioning_failures.inc()
             return await self._roll_back(await self._reporter.write(body, failed), desired, drivers)
 
+        if isinstance(observed.runtime, RuntimeReport):
+            memory.answered()
         failures = _not_observed(observed)
         done: list[Step] = []
         for _ in range(_ROUNDS):
@@ -183,6 +186,8 @@ class Reconciler:
                     failures.append(Failure(step.kind.value, error))
                     return
                 log.info(step.message)
+            if step.kind == StepKind.DEPLOY:
+                memory.deployed()
             observed = change(observed)
 
         # Every step is awaited to its end, also when another one fails: a create that is cancelled in the middle may
