@@ -174,6 +174,8 @@ USER, ASSISTANT = {"role": "user", "content": "Hello"}, {"role": "assistant", "c
         ({"messages": [ASSISTANT, USER]}, "first message"),
         ({"messages": [USER, ASSISTANT]}, "must end with a user message"),
         ({"messages": [{"role": "user", "content": ""}]}, "must be non-empty"),
+        ({"messages": [{"role": "user", "content": [{"type": "text", "text": None}]}]}, "needs a text"),
+        ({"system": [{"text": "You are Ada."}]}, "needs a type"),
         ({"messages": [USER, {"role": "assistant", "content": [USE]}, USER]}, "without `tool_result`"),
         ({"messages": [{"role": "user", "content": [RESULT]}]}, "unexpected `tool_use_id`"),
         ({"max_tokens": 0}, "max_tokens"),
@@ -287,7 +289,7 @@ async def test_calls_can_be_looked_up_without_the_key(
     assert answered["request"]["system"] == HELLO["system"]
     assert answered["request"]["messages"] == HELLO["messages"]
     assert STAND_IN in answered["answer"]["content"][0]["text"]
-    assert (refused["request"], refused["status"]) == (None, 400)
+    assert (refused["request"]["messages"], refused["status"]) == ([], 400)
     assert KEY not in str([answered, refused])
 
 

@@ -3,6 +3,7 @@
 import argparse
 import asyncio
 import logging
+import sys
 from random import Random
 
 from claw_dev.simulators.claude.simulator import simulated_claude
@@ -30,7 +31,7 @@ def main() -> None:
     parser.add_argument("--api-key", help="the only key accepted; any without it")
     parser.add_argument("--pace", type=float, default=0.01, help="seconds between two pieces of a streamed answer")
     parser.add_argument("--seed", type=int, help="makes the same ids each time")
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+    logging.basicConfig(stream=sys.stdout, level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     asyncio.run(serve(parser.parse_args()))
 
 

@@ -16,7 +16,7 @@ class Call:
     request_id: str
     path: str
     request: dict[str, Any] | None
-    """As it was sent, without what was not given; None when it could not be understood."""
+    """As it was sent; None when it is no JSON object."""
     status: int
     answer: dict[str, Any]
     """The message or the error, whole even when it was streamed or cut."""

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from claw_dev.simulators.claude import tokens
-from claw_dev.simulators.claude.requests import Block, Message, MessagesRequest, Tool
+from claw_dev.simulators.claude.requests import Block, MessagesRequest, Tool
 
 STAND_IN = "(stand-in for Claude: no ANTHROPIC_API_KEY is set)"
 """Every answer begins with it."""
@@ -81,8 +81,11 @@ def _quoted(text: str) -> str:
 
 
 def _content(result: Block) -> str:
-    content = result.get("content", "")
-    return content if isinstance(content, str) else Message(role="user", content=content).text
+    """What a tool answered, as far as it is text. Its blocks were not checked."""
+    content = result.get("content") or ""
+    if isinstance(content, str):
+        return content
+    return "\n".join(str(block["text"]) for block in content if isinstance(block, dict) and "text" in block)
 
 
 def _wanted_tool(request: MessagesRequest) -> ToolUse | None:

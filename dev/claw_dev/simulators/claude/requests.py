@@ -1,14 +1,29 @@
 """The request of the Messages API, and what the API refuses in it. Pure."""
 
 from collections.abc import Sequence
-from typing import Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from claw_dev.simulators.claude.errors import ClaudeProblem, invalid
 
-Block = dict[str, Any]
+
+def _checked(block: dict[str, Any]) -> dict[str, Any]:
+    if not isinstance(block.get("type"), str):
+        raise ValueError("a content block needs a type")  # noqa: TRY004 - pydantic reports this one
+    if block["type"] == "text" and not isinstance(block.get("text"), str):
+        raise ValueError("a text block needs a text")
+    return block
+
+
+def _as_blocks(content: Any) -> Any:
+    return [{"type": "text", "text": content}] if isinstance(content, str) else content
+
+
+Block = Annotated[dict[str, Any], AfterValidator(_checked)]
 """A content block. Only its `type` and what the stand-in reads of it matter here."""
+Content = Annotated[list[Block], BeforeValidator(_as_blocks)]
+"""What is said: blocks, or a mere text in their place."""
 
 
 class Part(BaseModel):
@@ -21,21 +36,16 @@ class Message(Part):
     """One turn."""
 
     role: Literal["user", "assistant", "system"]
-    content: str | list[Block]
-
-    @property
-    def blocks(self) -> list[Block]:
-        """The content as blocks, also when it is a mere text."""
-        return [{"type": "text", "text": self.content}] if isinstance(self.content, str) else self.content
+    content: Content
 
     @property
     def text(self) -> str:
         """Everything said in it."""
-        return text_of(self.blocks)
+        return text_of(self.content)
 
     def of_type(self, kind: str) -> list[Block]:
         """Its blocks of one type."""
-        return [block for block in self.blocks if block.get("type") == kind]
+        return [block for block in self.content if block["type"] == kind]
 
 
 class Tool(BaseModel):
@@ -60,7 +70,7 @@ class CountRequest(Part):
 
     model: str
     messages: list[Message] = Field(min_length=1)
-    system: str | list[Block] = ""
+    system: Content = []
     tools: list[Tool] = []
     tool_choice: ToolChoice = ToolChoice(type="auto")
     cache_control: Any = None
@@ -73,7 +83,7 @@ class CountRequest(Part):
     @property
     def system_text(self) -> str:
         """The system prompt."""
-        return self.system if isinstance(self.system, str) else text_of(self.system)
+        return text_of(self.system)
 
 
 class MessagesRequest(CountRequest):
@@ -91,7 +101,7 @@ class MessagesRequest(CountRequest):
 
 def text_of(blocks: Sequence[Block]) -> str:
     """The text of all text blocks, one line each."""
-    return "\n".join(block.get("text", "") for block in blocks if block.get("type") == "text")
+    return "\n".join(block["text"] for block in blocks if block["type"] == "text")
 
 
 RequestT = TypeVar("RequestT", bound=CountRequest)
@@ -119,7 +129,7 @@ def _check_turns(messages: Sequence[Message]) -> None:
             "This model does not support assistant message prefill. The conversation must end with a user message."
         )
     for position, message in enumerate(messages):
-        if not message.blocks or any(not block.get("text") for block in message.of_type("text")):
+        if not message.content or any(not block["text"] for block in message.of_type("text")):
             raise invalid(f"messages.{position}: text content blocks must be non-empty")
         _check_tool_results(messages, position)
 

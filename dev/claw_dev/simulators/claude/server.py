@@ -1,6 +1,7 @@
 """The API's routes: messages, whole or streamed, and token counts. And `/_sim/calls`, which shows what was asked."""
 
 import asyncio
+import json
 from collections.abc import Callable
 from dataclasses import asdict
 from datetime import datetime
@@ -42,7 +43,7 @@ class MessagesApi:
     async def _create(self, request: web.Request) -> web.StreamResponse:
         asked = await self._asked(request, MessagesRequest)
         whole = message(reply_to(asked), asked.model, self._random)
-        self._log(request, asked, 200, whole)
+        await self._log(request, 200, whole)
         if asked.stream:
             return await self._stream(request, whole)
         return cut(request) if STREAM_FAULT in request else web.json_response(whole)
@@ -50,7 +51,7 @@ class MessagesApi:
     async def _count(self, request: web.Request) -> web.Response:
         asked = await self._asked(request, CountRequest)
         counted = {"input_tokens": tokens.of_request(asked)}
-        self._log(request, asked, 200, counted)
+        await self._log(request, 200, counted)
         return web.json_response(counted)
 
     async def _unknown(self, request: web.Request) -> web.Response:
@@ -60,7 +61,7 @@ class MessagesApi:
         try:
             return parsed(model, await body_of(request))
         except ClaudeProblem as problem:
-            self._log(request, None, problem.status, problem.render(request[REQUEST_ID]))
+            await self._log(request, problem.status, problem.render(request[REQUEST_ID]))
             raise
 
     async def _stream(self, request: web.Request, whole: dict[str, Any]) -> web.StreamResponse:
@@ -85,13 +86,13 @@ class MessagesApi:
         await response.write_eof()
         return response
 
-    def _log(self, request: web.Request, asked: CountRequest | None, status: int, answer: dict[str, Any]) -> None:
+    async def _log(self, request: web.Request, status: int, answer: dict[str, Any]) -> None:
         self.calls.add(
             Call(
                 at=self._clock(),
                 request_id=request[REQUEST_ID],
                 path=request.path,
-                request=asked.model_dump(mode="json", exclude_unset=True) if asked else None,
+                request=await _sent(request),
                 status=status,
                 answer=answer,
             )
@@ -104,3 +105,11 @@ class MessagesApi:
     async def _forget_calls(self, _: web.Request) -> web.Response:
         self.calls.clear()
         return web.Response(status=204)
+
+
+async def _sent(request: web.Request) -> dict[str, Any] | None:
+    try:
+        sent = json.loads(await body_of(request))
+    except (ValueError, ClaudeProblem):
+        return None
+    return sent if isinstance(sent, dict) else None

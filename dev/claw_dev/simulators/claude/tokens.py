@@ -26,8 +26,8 @@ def of_json(value: Any) -> int:
 def of_request(request: CountRequest) -> int:
     """Tokens of everything that a request makes the model read."""
     turns = sum(
-        of_text(block["text"]) if block.get("type") == "text" else of_json(block)
+        of_text(block["text"]) if block["type"] == "text" else of_json(block)
         for message in request.messages
-        for block in message.blocks
+        for block in message.content
     )
     return turns + of_text(request.system_text) + sum(of_json(tool.model_dump()) for tool in request.tools)

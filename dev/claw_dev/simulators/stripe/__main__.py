@@ -3,6 +3,7 @@
 import argparse
 import asyncio
 import logging
+import sys
 from random import Random
 
 from claw_dev.simulators.serving import until_told_to_stop
@@ -35,7 +36,7 @@ def main() -> None:
     parser.add_argument("--secret-key", help="the only key accepted; any sk_... without it")
     parser.add_argument("--api-version", default=versions.CURRENT, help="the version that events are told in")
     parser.add_argument("--seed", type=int, help="makes the same ids each time")
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+    logging.basicConfig(stream=sys.stdout, level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     asyncio.run(serve(parser.parse_args()))
 
 
