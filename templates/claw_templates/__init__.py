@@ -16,6 +16,7 @@ one of them on every free text:
     shell     one line as a value of a `.env` file or a shell, quoted where it must be
 
 Templates ending in `.html.j2` are autoescaped; the others are not HTML. A name that the context lacks is an error.
+jinja2 is imported when the first template is rendered: a runtime starts without it.
 """
 
 import json
@@ -24,10 +25,10 @@ import shlex
 from functools import cache
 from importlib.resources import files
 from importlib.resources.abc import Traversable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from jinja2 import BaseLoader, Environment, StrictUndefined, TemplateNotFound
-from jinja2.sandbox import ImmutableSandboxedEnvironment
+if TYPE_CHECKING:
+    from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 LINE_LIMIT = 200
 
@@ -47,15 +48,18 @@ def render(name: str, **context: Any) -> str:
 
 
 def text(name: str) -> str:
-    """The file of this name as it is. Raises jinja2.TemplateNotFound."""
-    return _source(name)
+    """The file of this name as it is. Raises FileNotFoundError."""
+    place = _place(name)
+    if place is None or not place.is_file():
+        raise FileNotFoundError(f"claw_templates has no file {name}")
+    return place.read_text(encoding="utf-8")
 
 
 def names(folder: str, suffix: str = "") -> list[str]:
-    """The names of the folder's files, sorted, usable in `text` and `render`. Raises jinja2.TemplateNotFound."""
+    """The names of the folder's files, sorted, usable in `text` and `render`. Raises FileNotFoundError."""
     place = _place(folder)
-    if not place.is_dir():
-        raise TemplateNotFound(folder)
+    if place is None or not place.is_dir():
+        raise FileNotFoundError(f"claw_templates has no folder {folder}")
     return sorted(f"{folder}/{entry.name}" for entry in place.iterdir() if entry.name.endswith(suffix))
 
 
@@ -79,17 +83,13 @@ def _json(value: object, indent: int | None = None) -> str:
     return json.dumps(value, ensure_ascii=False, indent=indent)
 
 
-class _Files(BaseLoader):
-    """The files of this package, also when it is imported from an archive."""
-
-    def get_source(self, environment: Environment, template: str) -> tuple[str, None, None]:
-        return _source(template), None, None
-
-
 @cache
-def _environment() -> ImmutableSandboxedEnvironment:
+def _environment() -> "ImmutableSandboxedEnvironment":
+    from jinja2 import FunctionLoader, StrictUndefined
+    from jinja2.sandbox import ImmutableSandboxedEnvironment
+
     environment = ImmutableSandboxedEnvironment(
-        loader=_Files(),
+        loader=FunctionLoader(_template),
         undefined=StrictUndefined,
         autoescape=lambda name: name is not None and name.endswith(".html.j2"),
         trim_blocks=True,
@@ -100,15 +100,16 @@ def _environment() -> ImmutableSandboxedEnvironment:
     return environment
 
 
-def _source(name: str) -> str:
-    place = _place(name)
-    if not place.is_file():
-        raise TemplateNotFound(name)
-    return place.read_text(encoding="utf-8")
+def _template(name: str) -> str | None:
+    try:
+        return text(name)
+    except FileNotFoundError:
+        return None
 
 
-def _place(name: str) -> Traversable:
+def _place(name: str) -> Traversable | None:
+    """Where the name leads; None when that would be outside of this package."""
     parts = name.split("/")
     if any(part in ("", ".", "..") for part in parts):
-        raise TemplateNotFound(name)
+        return None
     return files(__name__).joinpath(*parts)

@@ -2,12 +2,14 @@
 
 import json
 import shlex
+import subprocess
+import sys
 
 import pytest
-from jinja2 import TemplateNotFound
+from jinja2 import TemplateNotFound, UndefinedError
 
 import claw_templates
-from claw_templates import line, names, quote, text
+from claw_templates import line, names, quote, render, text
 
 
 @pytest.mark.parametrize(
@@ -54,13 +56,25 @@ def test_a_json_value_cannot_leave_its_string() -> None:
     "name", ["", "/etc/passwd", "../secrets", "workspace/../__init__.py", "workspace", "no/such.j2"]
 )
 def test_only_files_of_the_package_are_templates(name: str) -> None:
-    with pytest.raises(TemplateNotFound):
+    with pytest.raises(FileNotFoundError):
         text(name)
+    with pytest.raises(TemplateNotFound):
+        render(name)
 
 
 def test_files_of_a_folder_are_listed_in_order() -> None:
     listed = names("workspace", ".j2")
     assert listed == sorted(listed)
     assert "workspace/SOUL.md.j2" in listed
-    with pytest.raises(TemplateNotFound):
+    with pytest.raises(FileNotFoundError):
         names("no-such-folder")
+
+
+def test_listing_and_reading_files_needs_no_template_engine() -> None:
+    program = "import claw_templates as t, sys; t.names('workspace'); assert 'jinja2' not in sys.modules"
+    subprocess.run([sys.executable, "-c", program], check=True, timeout=20)
+
+
+def test_a_name_that_the_context_lacks_is_an_error() -> None:
+    with pytest.raises(UndefinedError, match="today"):
+        render("workspace/MEMORY.md.j2")
