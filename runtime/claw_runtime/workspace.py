@@ -1,16 +1,12 @@
 """The workspace: the files that make the assistant itself. The database has them, the disk has a copy.
 
 The disk of a compute may be gone after the next deployment, so nothing there is believed: what is written goes into
-the database first, and then to the disk, where programs of the instance find it. A disk that refuses costs the copy
-and nothing else.
+the database first, and then to the disk, where programs of the instance find it.
 """
 
 import asyncio
-import errno
 import hashlib
-import logging
-import tempfile
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, tzinfo
 from pathlib import Path
@@ -20,12 +16,11 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from claw_crds.configuration import RuntimeConfiguration
 from claw_runtime.problems import BODY_TOO_LARGE, INVALID_REQUEST, PRECONDITION_FAILED, Problem
 from claw_runtime.workspace_files import FOLLOW_THE_CONFIGURATION, initial_files, is_note, is_path
+from claw_runtime.workspace_mirror import Mirror
 from claw_runtime.workspace_prompt import prompt_paths, prompt_sections
 
 if TYPE_CHECKING:
     from claw_runtime.database import Database
-
-log = logging.getLogger(__name__)
 
 MAX_CHARACTERS = 200_000
 
@@ -84,12 +79,11 @@ class Workspace:
 
     def __init__(self, database: "Database", directory: Path, clock: Callable[[], datetime]) -> None:
         self._database = database
-        self._directory = directory
+        self._mirror = Mirror(directory)
         self._clock = clock
         self._zone: tzinfo = UTC
         # One write at a time, or the disk might end with the older of two contents.
         self._writing = asyncio.Lock()
-        self._disk_works = True
 
     async def seed(self, configuration: RuntimeConfiguration) -> None:
         """Write the files that are missing and those that follow the configuration; then bring the disk up to date.
@@ -107,7 +101,7 @@ class Workspace:
                     await connection.execute(statement, self._row(path, content))
                 cursor = await connection.execute("select path, content from workspace_files order by path")
                 everything = [(row["path"], row["content"]) for row in await cursor.fetchall()]
-            await self._mirror(everything)
+            await self._mirror.copy(everything)
 
     async def read(self, path: str) -> WorkspaceEntry | None:
         """A file; None when there is none."""
@@ -144,7 +138,7 @@ class Workspace:
                 stored = await cursor.fetchone()
             if stored is None:
                 raise WorkspaceConflict(path)
-            await self._mirror([(path, content)])
+            await self._mirror.copy([(path, content)])
         return WorkspaceEntry(**stored)
 
     async def prompt_sections(self) -> Sections:
@@ -162,18 +156,6 @@ class Workspace:
 
     def _row(self, path: str, content: str) -> dict[str, object]:
         return {"path": path, "content": content, "etag": _etag(content), "now": self._clock()}
-
-    async def _mirror(self, files: Sequence[tuple[str, str]]) -> None:
-        try:
-            await asyncio.to_thread(_write_all, self._directory, files)
-        except OSError as error:
-            if self._disk_works:
-                log.warning("the workspace cannot be copied to the disk", extra={"reason": error.strerror})
-            self._disk_works = False
-            return
-        if not self._disk_works:
-            log.info("the workspace is copied to the disk again")
-        self._disk_works = True
 
 
 _INSERT = """
@@ -243,31 +225,3 @@ def _zone(name: str) -> tzinfo:
         return ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError):
         return UTC
-
-
-def _write_all(directory: Path, files: Iterable[tuple[str, str]]) -> None:
-    """Write as many of the files as possible, then raise the first OSError that there was. Blocks."""
-    failure: OSError | None = None
-    for path, content in files:
-        try:
-            _write(directory, path, content)
-        except OSError as error:
-            failure = failure or error
-    if failure is not None:
-        raise failure
-
-
-def _write(directory: Path, path: str, content: str) -> None:
-    target = directory / path
-    # A link that a program of the instance left there must not lead us out.
-    if not target.parent.resolve().is_relative_to(directory.resolve()):
-        raise OSError(errno.ELOOP, f"{path} leads out of the workspace")
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile("w", dir=target.parent, prefix=".draft-", delete=False, encoding="utf-8") as draft:
-        try:
-            draft.write(content)
-            draft.close()
-            Path(draft.name).replace(target)
-        except BaseException:
-            Path(draft.name).unlink(missing_ok=True)
-            raise

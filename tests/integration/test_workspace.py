@@ -197,9 +197,7 @@ async def test_a_text_that_cannot_be_kept_is_refused(workspace: Workspace) -> No
             await workspace.write("odd.md", content)
 
 
-async def test_a_link_on_the_disk_leads_nobody_out(
-    workspace: Workspace, disk: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
+async def test_a_link_on_the_disk_leads_nobody_out(workspace: Workspace, disk: Path, tmp_path: Path) -> None:
     outside = tmp_path / "outside"
     plant_links(disk, outside)
     await workspace.write("memory/note.md", "x")
@@ -221,7 +219,7 @@ def plant_links(disk: Path, outside: Path) -> None:
 async def test_a_disk_that_refuses_costs_the_copy_and_is_told_once(
     workspace: Workspace, disk: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    caplog.set_level(logging.INFO, "claw_runtime.workspace")
+    caplog.set_level(logging.INFO, "claw_runtime.workspace_mirror")
     await asyncio.to_thread(disk.write_text, "a file where the folder should be")
     await workspace.seed(PRO)
     await workspace.write("notes.md", "x")
@@ -240,7 +238,9 @@ async def test_one_file_that_the_disk_refuses_does_not_keep_the_others_from_it(
 ) -> None:
     (disk / "SOUL.md").mkdir(parents=True)
     await workspace.seed(PRO)
-    assert len(on_disk(disk)) == 8
+    files = on_disk(disk)
+    assert len(files) == 8
+    assert not any(Path(path).name.startswith(".") for path in files if path != ".env")
 
 
 async def test_the_prompt_is_made_of_what_is_stored(workspace: Workspace) -> None:
