@@ -44,7 +44,6 @@ class Reason(StrEnum):
 
     # Synced
     RECONCILE_SUCCESS = "ReconcileSuccess"
-    RECONCILE_ERROR = "ReconcileError"
     INVALID_SPEC = "InvalidSpec"
     PLAN_NOT_FOUND = "PlanNotFound"
     PAUSED = "Paused"
@@ -64,7 +63,6 @@ class Reason(StrEnum):
     NAME_TAKEN = "NameTaken"
     ROLLED_BACK = "RolledBack"
     UNAVAILABLE = "Unavailable"
-    UNKNOWN = "Unknown"
 
 
 class Condition(Model):
