@@ -5,7 +5,6 @@ import logging
 import sys
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime
-from functools import partial
 from random import Random
 
 import httpx
@@ -56,9 +55,7 @@ async def serve(settings: Settings) -> None:
         )
         log.info("started", extra={"settings": settings.model_dump(mode="json")})
         await kopf.operator(
-            registry=handlers.build_registry(
-                loop.store, loop.queue, kube.access, partial(loop.queue.stop, settings.shutdown_seconds)
-            ),
+            registry=handlers.build_registry(loop.store, loop.queue, kube.access, loop.stop),
             settings=handlers.build_settings(),
             namespaces=[settings.namespace],
             standalone=True,
@@ -69,9 +66,7 @@ async def serve(settings: Settings) -> None:
 async def _drivers(settings: Settings, stack: AsyncExitStack) -> Drivers:
     session = await stack.enter_async_context(httpx.AsyncClient())
     postgres = PostgresDriver(settings.postgres_admin_url.get_secret_value())
-    stack.push_async_callback(postgres.aclose)
     local = LocalDriver(settings.local_directory, [sys.executable, "-m", "claw_runtime"])
-    stack.push_async_callback(local.aclose)
     return Drivers(
         compute={local.name: local},
         database={postgres.name: postgres},

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import secrets
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,7 +12,7 @@ from random import Random
 from claw_operator.act import Actor
 from claw_operator.desired import Defaults
 from claw_operator.drivers import Drivers
-from claw_operator.external import ComputeDriver
+from claw_operator.external import ComputeDriver, DatabaseDriver
 from claw_operator.finalize import Finalizer
 from claw_operator.kube import Kube
 from claw_operator.memory import Memories
@@ -33,6 +33,9 @@ class Loop:
     store: Store
     queue: WorkQueue
     metrics: Metrics
+    stop: Callable[[], Awaitable[None]]
+    """Lets running passes finish and everything else end. Kopf must call it before it ends itself: it takes every task
+    that was begun after it for one of its own, and cancels it."""
 
 
 @asynccontextmanager
@@ -75,14 +78,21 @@ async def running_loop(
     )
     queue = WorkQueue(reconciler.reconcile, random=random.random, workers=workers)
     queue.start()
+    makers: list[ComputeDriver | DatabaseDriver] = [*drivers.compute.values(), *drivers.database.values()]
     listeners = [asyncio.create_task(_listen(driver, store, queue)) for driver in drivers.compute.values()]
-    try:
-        yield Loop(store, queue, metrics)
-    finally:
+
+    async def stop() -> None:
         for listener in listeners:
             listener.cancel()
         await asyncio.gather(*listeners, return_exceptions=True)
         await queue.stop(shutdown_seconds)
+        for maker in makers:
+            await maker.aclose()
+
+    try:
+        yield Loop(store, queue, metrics, stop)
+    finally:
+        await stop()
 
 
 async def _listen(driver: ComputeDriver, store: Store, queue: WorkQueue) -> None:

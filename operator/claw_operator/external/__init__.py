@@ -118,6 +118,10 @@ class DatabaseDriver(Protocol):
         """Remove everything that bears the owner's name and mark. Gone already is success."""
         ...
 
+    async def aclose(self) -> None:
+        """Let go of connections and tasks. What was made stays. Safe to repeat."""
+        ...
+
 
 class ComputeState(StrEnum):
     """What a compute is doing."""
@@ -206,6 +210,10 @@ class ComputeDriver(Protocol):
 
     def changes(self) -> AsyncIterator[str]:
         """UIDs of instances whose compute changed by itself, where the driver can tell; it may tell nothing."""
+        ...
+
+    async def aclose(self) -> None:
+        """Let go of connections and tasks. What was made stays. Safe to repeat."""
         ...
 
 

@@ -6,7 +6,6 @@ import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
-from functools import partial
 from random import Random
 from typing import Any
 
@@ -93,7 +92,7 @@ class Operator:
         """A whole operator until the block ends."""
         async with self.loop(resync_seconds) as loop, Kube.connect(self._control_plane.kubeconfig) as kube:
             ready, stop = asyncio.Event(), asyncio.Event()
-            registry = handlers.build_registry(loop.store, loop.queue, kube.access, partial(loop.queue.stop, 5.0))
+            registry = handlers.build_registry(loop.store, loop.queue, kube.access, loop.stop)
             kopf_task = asyncio.create_task(
                 kopf.operator(
                     registry=registry,

@@ -189,6 +189,9 @@ class WorldDatabases:
         if row is not None and row.mark == owner.mark:
             await self._world._change("delete database", owner, lambda: self._world.databases.pop(owner.external_name))
 
+    async def aclose(self) -> None:
+        pass
+
     def _insert(self, owner: Owner) -> Database:
         row = Database(id=f"db-{next(self._world._ids)}", mark=owner.mark)
         self._world.databases[owner.external_name] = row
@@ -242,6 +245,9 @@ class WorldComputes:
     async def changes(self) -> AsyncIterator[str]:
         while True:
             yield await self._world._changes.get()
+
+    async def aclose(self) -> None:
+        pass
 
     def _insert(self, desired: DesiredCompute) -> Compute:
         row = Compute(id=f"svc-{next(self._world._ids)}", mark=desired.owner.mark, size=desired.size)
