@@ -207,9 +207,17 @@ async def cancel(stage: Stage) -> str:
     check(not secret.strip(), "the Secret is still there")
     check(not await stage.rows("SELECT 1 FROM pg_database WHERE datname = %s", external), "the database is still there")
     check(not await stage.rows("SELECT 1 FROM pg_roles WHERE rolname = %s", external), "the role is still there")
-    check(not psutil.pid_exists(process), f"process {process} is still there")
+    check(not _runs(process), f"process {process} still runs")
     check(not (stage.stack.instances / external).exists(), "the instance's directory is still there")
     return f"gone: ClawInstance {name}, its Secret, database {external}, the role of that name, process {process}"
+
+
+def _runs(process: int) -> bool:
+    """A zombie does not: it has ended, and only waits for the machine's first process to take note."""
+    try:
+        return psutil.Process(process).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
 
 
 ACTS = (

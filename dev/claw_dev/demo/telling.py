@@ -62,15 +62,16 @@ class Teller:
             table.add_row(row.title, f"{row.seconds:.2f}", Text("✓", "green") if row.held else Text("✗", "bold red"))
         self._console.print()
         self._console.print(table)
+        self._console.print()
         if marks.answered is not None and marks.delivered is not None:
-            answered = marks.answered - marks.delivered
-            self._console.print(f"\nevent received → chat answered   {answered:6.2f} s   (promised: under 5 s)")
+            self._figure("event received → chat answered", marks.answered - marks.delivered, "promised: under 5 s")
         if marks.provisioning is not None:
-            own = marks.provisioning - marks.starting
-            self._console.print(
-                f"provisioning                     {marks.provisioning:6.2f} s   of which the runtime's own start "
-                f"{marks.starting:.2f} s, the operator {own:.2f} s (promised: under 0.5 s)"
-            )
+            self._figure("wish → Available", marks.provisioning, "as the ClawInstance's status tells it")
+            self._figure("  the runtime's own start", marks.starting, "")
+            self._figure("  the operator's share", marks.provisioning - marks.starting, "promised: under 0.5 s")
+
+    def _figure(self, what: str, seconds: float, note: str) -> None:
+        self._console.print(f"{what:33} {seconds:6.2f} s   {note}".rstrip())
 
     async def _play(self, title: str, act: Act, stage: Stage) -> bool:
         started = time.monotonic()
