@@ -91,6 +91,20 @@ async def test_a_deletion_needs_neither_status_nor_plan(operator: Operator) -> N
     assert operator.world.picture() == {"databases": [], "computes": []}
 
 
+async def test_a_deletion_also_removes_what_a_broken_creation_left(operator: Operator) -> None:
+    instance = await operator.apply("ada")
+    meta = instance["metadata"]
+    name = naming.external_name(meta["uid"])
+    mark = naming.owner_mark(operator.namespace, "ada", meta["uid"])
+    operator.world.failing["create database"] = _away()
+    operator.world.databases[name] = Database(id="db-half", mark=mark, unfinished=True)
+    async with operator.running():
+        await operator.until("ada", lambda o: condition(o, "Ready"))
+        await operator.delete("ada")
+        await operator.gone("ada")
+    assert operator.world.databases == {}
+
+
 async def test_archive_keeps_the_database_and_retain_leaves_it_as_it_is(operator: Operator) -> None:
     async with operator.running():
         await operator.apply("archived", deletionPolicy="Archive")

@@ -55,6 +55,8 @@ class Database:
     mark: str
     password: str | None = None
     archived: bool = False
+    unfinished: bool = False
+    """A creation broke off: nothing that could be used, and yet something is there."""
 
 
 @dataclass
@@ -157,7 +159,7 @@ class WorldDatabases:
     async def observe(self, owner: Owner) -> ObservedDatabase | None:
         self._world._fail("observe database")
         row = self._world.databases.get(owner.external_name)
-        if row is None or row.mark != owner.mark:
+        if row is None or row.mark != owner.mark or row.unfinished:
             return None
         return ObservedDatabase(id=row.id, host="db.example", ready=True)
 
