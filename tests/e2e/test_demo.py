@@ -1,0 +1,37 @@
+"""`make demo` is the product's promise; it is played here as a person plays it."""
+
+import asyncio
+import os
+import re
+import sys
+from pathlib import Path
+
+import psutil
+
+
+async def test_the_demo_holds_and_leaves_no_process(tmp_path: Path) -> None:
+    environment = {name: value for name, value in os.environ.items() if name != "ANTHROPIC_API_KEY"}
+    program = (sys.executable, "-m", "claw_dev", "demo", "--directory", str(tmp_path / ".claw"))
+    child = await asyncio.create_subprocess_exec(
+        *program, env=environment, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
+    )
+    output, _ = await asyncio.wait_for(child.communicate(), 110)
+    told = output.decode()
+
+    assert child.returncode == 0, told
+    assert len(re.findall(r"^✓", told, re.MULTILINE)) == 13, told
+    assert "✗" not in told
+    assert re.search(r"event received → chat answered\s+\d+\.\d\d s", told)
+    assert _mentioning(str(tmp_path)) == []
+
+
+def _mentioning(directory: str) -> list[str]:
+    found = []
+    for process in psutil.process_iter():
+        try:
+            line = " ".join(process.cmdline())
+        except psutil.Error:
+            continue
+        if directory in line and process.pid != os.getpid() and process.status() != psutil.STATUS_ZOMBIE:
+            found.append(line)
+    return found
