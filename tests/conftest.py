@@ -15,6 +15,7 @@ from claw_dev.controlplane import control_plane_binaries
 from claw_dev.installation import install_api
 from claw_dev.kubectl import Kubectl
 from claw_dev.processes import Processes
+from claw_dev.stack import Stack
 
 
 @pytest.fixture(scope="session")
@@ -73,6 +74,16 @@ async def database_url(postgres_url: str) -> AsyncIterator[str]:
     name = f"test_{secrets.token_hex(4)}"
     yield await postgres.create_database(postgres_url, name)
     await postgres.drop_database(postgres_url, name)
+
+
+@pytest.fixture(scope="session")
+async def stack(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stack]:
+    """A whole local stack with simulators, operator and webhook service, for everything that asks for it."""
+    # Nothing of the person's: with a key in the environment, tests would talk to the real Claude.
+    kept = ("PATH", "HOME", "XDG_CACHE_HOME", "KUBEBUILDER_ASSETS")
+    environment = {name: os.environ[name] for name in kept if name in os.environ}
+    async with Stack(tmp_path_factory.mktemp("stack") / ".claw", environment=environment) as running:
+        yield running
 
 
 @pytest.fixture

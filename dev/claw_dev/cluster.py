@@ -20,6 +20,8 @@ from claw_dev.ports import LOOPBACK, free_ports
 from claw_dev.probes import answers
 from claw_dev.processes import Probe, Processes, Program
 
+# They would wait for every open watch to end by itself. Nothing is lost when they do not get the time.
+_STOP_TIMEOUT = 2.0
 _SERVICE_RANGE = "10.96.0.0/16"
 _ISSUER = "https://kubernetes.default.svc.cluster.local"
 # What an API without nodes needs; the other forty would only wake up for nothing.
@@ -143,6 +145,7 @@ class ControlPlane:
                 "--unsafe-no-fsync",  # ten times faster, and a power cut may cost us a throw-away cluster
                 "--log-level=warn",
             ),
+            stop_timeout=_STOP_TIMEOUT,
         )
         await self._processes.start(program, self._probe(f"{client}/health"))
 
@@ -169,8 +172,7 @@ class ControlPlane:
             "profiling": "false",
         }
         argv = (str(self._binaries.apiserver), *(f"--{name}={value}" for name, value in flags.items()))
-        # It would wait for every open watch to end by itself; nothing is lost when it does not get the time.
-        return Program("kube-apiserver", argv, ready_timeout=60, stop_timeout=2)
+        return Program("kube-apiserver", argv, ready_timeout=60, stop_timeout=_STOP_TIMEOUT)
 
     def _controllers_program(self) -> Program:
         pki = self._certificates

@@ -15,7 +15,7 @@ import json
 import os
 import signal
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -26,6 +26,7 @@ STACK_MARK = "CLAW_STACK"
 GUARD = "guard"
 
 _LOOK_AGAIN = 0.05
+_KILL_SECONDS = 5.0
 _TOLERANCE = 2.0  # seconds; the time of the boot is only known in whole ones
 
 
@@ -38,6 +39,8 @@ class Note:
     started_after_boot: float
     """Seconds."""
     stop_signal: int = signal.SIGTERM
+    patience: float = 5.0
+    """Seconds that it gets to end before it is killed."""
 
     def process(self) -> psutil.Process | None:
         """The process, if it is still the same one and runs."""
@@ -49,7 +52,9 @@ class Note:
         return None
 
 
-def write_note(directory: Path, name: str, pid: int, stop_signal: int = signal.SIGTERM) -> None:
+def write_note(
+    directory: Path, name: str, pid: int, *, stop_signal: int = signal.SIGTERM, patience: float = 5.0
+) -> None:
     """Remember a process that was just started. One that has ended already needs no note."""
     try:
         started = _started_after_boot(psutil.Process(pid))
@@ -58,7 +63,7 @@ def write_note(directory: Path, name: str, pid: int, stop_signal: int = signal.S
     path = _note_path(directory, name)
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_suffix(".draft")
-    draft.write_text(json.dumps(asdict(Note(name, pid, started, int(stop_signal)))))
+    draft.write_text(json.dumps(asdict(Note(name, pid, started, int(stop_signal), patience))))
     draft.replace(path)
 
 
@@ -76,25 +81,25 @@ def read_notes(directory: Path) -> list[Note]:
     return sorted(notes, key=lambda note: note.started_after_boot, reverse=True)
 
 
-def sweep(directory: Path, *, grace: float = 8.0) -> list[str]:
-    """End every process of a stack that is gone, and return their names. Blocks up to twice `grace` seconds.
+def sweep(directory: Path) -> list[str]:
+    """End every process of a stack that is gone, and return their names. Blocks for some seconds.
 
     Runtimes go last: as long as the operator runs, it would start them again.
     """
     # All but this process: the guard has a note too.
     notes = [note for note in read_notes(directory) if note.pid != os.getpid()]
     _kill_guard(notes)
-    ended = _end({process: note for note in notes if (process := note.process())}, grace)
-    ended += _end({process: Note(process.name(), process.pid, 0) for process in _marked(directory)}, grace)
-    ended += end_runtimes(directory, grace=grace)
+    ended = _end({process: note for note in notes if (process := note.process())})
+    ended += _end({process: Note(process.name(), process.pid, 0) for process in _marked(directory)})
+    ended += end_runtimes(directory)
     for note in notes:
         remove_note(directory, note.name)
     return ended
 
 
-def end_runtimes(directory: Path, *, grace: float = 8.0) -> list[str]:
-    """End every runtime of the stack, and return their names. Blocks up to `grace` seconds."""
-    return _end({process: note for note in runtimes(directory) if (process := note.process())}, grace)
+def end_runtimes(directory: Path) -> list[str]:
+    """End every runtime of the stack, and return their names. Blocks for some seconds."""
+    return _end({process: note for note in runtimes(directory) if (process := note.process())})
 
 
 def runtimes(directory: Path) -> Iterator[Note]:
@@ -129,17 +134,20 @@ def _marked(directory: Path) -> Iterator[psutil.Process]:
                 yield process
 
 
-def _end(processes: dict[psutil.Process, Note], grace: float) -> list[str]:
+def _end(processes: Mapping[psutil.Process, Note]) -> list[str]:
     """Ask all at once, wait, then insist. Returns the names of those that ran."""
     for process, note in processes.items():
         _signal_group(process, note.stop_signal)
-    deadline = time.monotonic() + grace
-    waiting = list(processes)
-    while waiting and time.monotonic() < deadline:
+    began = time.monotonic()
+    waiting = dict(processes)
+    while waiting := {process: note for process, note in waiting.items() if _runs(process)}:
+        waited = time.monotonic() - began
+        for process, note in waiting.items():
+            if waited > note.patience:
+                _signal_group(process, signal.SIGKILL)
+        if waited > max(note.patience for note in waiting.values()) + _KILL_SECONDS:
+            break  # the kernel itself keeps it, for example on a disk that does not answer
         time.sleep(_LOOK_AGAIN)
-        waiting = [process for process in waiting if _runs(process)]
-    for process in waiting:
-        _signal_group(process, signal.SIGKILL)
     return [note.name for note in processes.values()]
 
 

@@ -181,7 +181,13 @@ class Processes:
                 raise StackError(f"cannot start {program.name}: there is no program {program.argv[0]}") from None
             except PermissionError as error:
                 raise StackError(f"cannot start {program.name}: {error}") from error
-        notes.write_note(self.directory, program.name, child.pid, program.stop_signal)
+        notes.write_note(
+            self.directory,
+            program.name,
+            child.pid,
+            stop_signal=program.stop_signal,
+            patience=program.stop_timeout,
+        )
         return Process(program, child, log)
 
     async def _start_guard(self) -> None:

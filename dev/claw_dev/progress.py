@@ -76,8 +76,10 @@ class Progress:
         self._change(replace(now, state=State.FAILED, note=note, seconds=self.elapsed(now)))
 
     def stopped(self, part: Part) -> None:
-        """The part was ended."""
-        self._change(replace(self._parts[part], state=State.STOPPED, note=""))
+        """The part was ended. Why one failed stays to be seen."""
+        now = self._parts[part]
+        if now.state is not State.FAILED:
+            self._change(replace(now, state=State.STOPPED, note=""))
 
     def _change(self, progress: PartProgress) -> None:
         if progress != self._parts[progress.part]:

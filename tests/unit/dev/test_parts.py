@@ -74,3 +74,14 @@ def test_parts_are_shown_in_one_order_whatever_the_order_they_were_asked_for() -
     progress = Progress([Part.WEBHOOK, Part.KUBERNETES])
 
     assert [shown.part for shown in progress.all()] == [Part.KUBERNETES, Part.WEBHOOK]
+
+
+def test_why_a_part_failed_is_still_shown_when_everything_has_been_stopped() -> None:
+    progress = Progress([Part.MAIL, Part.STRIPE])
+    progress.failed(Part.MAIL, "port taken")
+
+    progress.stopped(Part.MAIL)
+    progress.stopped(Part.STRIPE)
+
+    assert (progress[Part.MAIL].state, progress[Part.MAIL].note) == (State.FAILED, "port taken")
+    assert progress[Part.STRIPE].state is State.STOPPED
