@@ -59,7 +59,7 @@ lock: .venv/bootstrapped ## Writes requirements/*.txt; newer versions with ARGS=
 # Without isolation, or the build would fetch a hatchling that nobody locked.
 .venv/installed: .venv/bootstrapped requirements/dev.txt pyproject.toml
 	@echo "==> Python packages of requirements/dev.txt"
-	@$(UV) pip install --python $(BIN)/python --require-hashes --requirement requirements/dev.txt
+	@$(UV) pip install --python $(BIN)/python --compile-bytecode --require-hashes --requirement requirements/dev.txt
 	@$(UV) pip install --python $(BIN)/python --quiet --no-deps --no-build-isolation --editable .
 	@touch $@
 
