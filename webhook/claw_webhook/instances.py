@@ -30,6 +30,10 @@ _WATCH_SECONDS = 300
 _WATCH_PATIENCE = aiohttp.ClientTimeout(total=None, sock_connect=3, sock_read=120)
 _RESUME = Backoff(first=0.2, longest=30)
 
+# The charset makes the client send the body as it is. By itself it would write an emoji as two escapes, which is right
+# in JSON and an error in YAML, and an apply is read as YAML: a customer with an emoji in the name could not be served.
+_APPLY = "application/apply-patch+yaml; charset=utf-8"
+
 logger = logging.getLogger(__name__)
 
 
@@ -125,8 +129,8 @@ class Instances:
             "PATCH",
             f"{self._instances}/{name}",
             query={"fieldManager": naming.WEBHOOK_FIELD_MANAGER, "force": "true"},
-            body=manifest,
-            content_type="application/apply-patch+yaml",
+            body=json.dumps(manifest, ensure_ascii=False),
+            content_type=_APPLY,
         )
 
     async def delete(self, subscription: str) -> None:
@@ -223,7 +227,13 @@ class Instances:
             response.close()
 
     async def _call(
-        self, method: str, path: str, *, query: dict[str, str] | None = None, body: Any = None, content_type: str = ""
+        self,
+        method: str,
+        path: str,
+        *,
+        query: dict[str, str] | None = None,
+        body: str | None = None,
+        content_type: str = "",
     ) -> Any:
         response = await self._send(method, path, query=query, body=body, content_type=content_type, patience=_PATIENCE)
         try:
@@ -238,7 +248,7 @@ class Instances:
         *,
         patience: aiohttp.ClientTimeout,
         query: dict[str, str] | None = None,
-        body: Any = None,
+        body: str | None = None,
         content_type: str = "",
     ) -> aiohttp.ClientResponse:
         """The answer, once its status is known to be good."""
