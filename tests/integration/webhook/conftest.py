@@ -1,12 +1,16 @@
 """The whole webhook service between real servers: PostgreSQL, an API server, Stripe's simulator, a mail server."""
 
 import re
+import secrets
+import signal
+import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from email.message import EmailMessage
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import aiohttp
@@ -17,10 +21,14 @@ from psycopg.rows import dict_row
 from claw_crds import naming
 from claw_dev.cluster import ControlPlane
 from claw_dev.kubeconfig import Kubeconfig
+from claw_dev.ports import free_port
+from claw_dev.probes import answers
+from claw_dev.processes import Process, Processes, Program
 from claw_dev.simulators.serving import serving
 from claw_dev.simulators.stripe.controls import StripeControls
 from claw_dev.simulators.stripe.delivery import Endpoint
 from claw_dev.simulators.stripe.orders import CompleteCheckout, Deliver
+from claw_dev.simulators.stripe.records import Customer, Event, Subscription
 from claw_dev.simulators.stripe.simulator import StripeSimulator, simulated_stripe
 from claw_webhook.app import create_app, utc_now
 from claw_webhook.database import Pool, migrate, open_pool
@@ -74,9 +82,7 @@ class World:
     cluster_wire: Wire
     environment: dict[str, str]
     client: aiohttp.ClientSession
-    clock: Callable[[], datetime] = utc_now
     url: str = ""
-    names: set[str] = field(default_factory=set)
 
     @asynccontextmanager
     async def running(self, *, clock: Callable[[], datetime] = utc_now) -> AsyncIterator[str]:
@@ -143,12 +149,22 @@ class World:
         await eventually(none_left, describe=self.story)
 
     async def settled(self) -> None:
-        """Wait until nothing of the inbox is pending."""
+        """Wait until everything that Stripe has told is stored, and nothing of it is pending."""
 
         async def nothing_pending() -> bool:
-            return not await self.rows("SELECT id FROM inbox WHERE state = 'pending'")
+            delivered = not any(event.pending_webhooks for event in self.events())
+            return delivered and not await self.rows("SELECT id FROM inbox WHERE state = 'pending'")
 
         await eventually(nothing_pending, 15, describe=self.story)
+
+    def events(self) -> list[Event]:
+        """All events that Stripe has told, oldest first."""
+        return self.stripe.account.all(Event)
+
+    def customer_of(self, subscription: str) -> Customer:
+        """Stripe's record of who pays."""
+        account = self.stripe.account
+        return account.get(Customer, account.get(Subscription, subscription).customer)
 
     async def deliver(self, **order: Any) -> Row:
         """One delivery as the order says; its `status` is what the service answered."""
@@ -210,6 +226,44 @@ async def world(claw_api: ControlPlane, namespace: str, database_url: str, tmp_p
                 "KUBECONFIG": str(kubeconfig),
             },
         )
+
+
+class Service:
+    """The service as a process of its own, that can be killed."""
+
+    def __init__(self, world: World, processes: Processes) -> None:
+        self._world = world
+        self._processes = processes
+        self._name = f"webhook-{secrets.token_hex(4)}"
+
+    async def start(self) -> Process:
+        """Start it, with Stripe's endpoint set to it; returns when it is ready."""
+        port = free_port(Random())
+        url = f"http://127.0.0.1:{port}"
+        environment = self._world.environment | {"HOST": "127.0.0.1", "PORT": str(port)}
+        program = Program(self._name, (sys.executable, "-m", "claw_webhook"), environment)
+        process = await self._processes.start(program, answers(f"{url}/readyz"))
+        self._world.url = url
+        await self._world.controls.set_endpoint(f"{url}/webhooks/stripe", SECRET)
+        return process
+
+    async def kill(self) -> None:
+        """SIGKILL: no time for anything."""
+        process = self._processes[self._name]
+        process.signal(signal.SIGKILL)
+        await process.wait()
+
+    async def stop(self) -> None:
+        """SIGTERM, and wait for its end."""
+        await self._processes.stop(self._name)
+
+
+@pytest.fixture
+async def service(world: World, processes: Processes) -> AsyncIterator[Service]:
+    """The service as a process. Tests start it."""
+    made = Service(world, processes)
+    yield made
+    await made.stop()
 
 
 @pytest.fixture

@@ -151,6 +151,10 @@ class Cluster:
         """Create one by hand."""
         return await self._call("POST", self._instances, manifest)
 
+    async def change_spec(self, name: str, spec: dict[str, Any]) -> None:
+        """Edit the spec, as with kubectl edit."""
+        await self._patch(f"{self._instances}/{name}", {"spec": spec})
+
     async def annotate(self, name: str, **annotations: str) -> None:
         """Touch it, so that every watch hears of it."""
         await self._patch(f"{self._instances}/{name}", {"metadata": {"annotations": annotations}})
