@@ -16,8 +16,9 @@ logger = logging.getLogger(__name__)
 class Background:
     """Named tasks with one life: started together, healthy together, stopped together. `random` gives [0, 1)."""
 
-    def __init__(self, *, poll_seconds: float, random: Callable[[], float]) -> None:
+    def __init__(self, *, poll_seconds: float, random: Callable[[], float], retry: Backoff = _RETRY) -> None:
         self._poll_seconds = poll_seconds
+        self._retry = retry
         self._random = random
         self._workers: dict[str, asyncio.Task[None]] = {}
         self._followers: dict[str, asyncio.Task[None]] = {}
@@ -62,7 +63,7 @@ class Background:
                 busy = await once()
             except Exception as error:
                 trouble.again(error)
-                await _wait(self._stopping, _RETRY.delay(trouble.failures, self._random))
+                await _wait(self._stopping, self._retry.delay(trouble.failures, self._random))
                 continue
             trouble.over()
             if not busy:
@@ -77,7 +78,7 @@ class Background:
                         trouble.over()
             except Exception as error:
                 trouble.again(error)
-                await _wait(self._stopping, _RETRY.delay(trouble.failures, self._random))
+                await _wait(self._stopping, self._retry.delay(trouble.failures, self._random))
 
 
 class _Trouble:
