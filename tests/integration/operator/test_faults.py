@@ -15,7 +15,7 @@ import pytest
 
 from claw_crds import naming
 from tests.integration.operator.conftest import Operator, condition
-from tests.integration.operator.world import Fault, World
+from tests.integration.operator.world import Fault, Picture, World
 
 CHANGES = 10
 """Changing calls in the undisturbed story: five to make it, two for the plan, one for the key, two to delete."""
@@ -30,7 +30,7 @@ MADE = ("create database", "create compute", "delete database", "delete compute"
 class Ended:
     """What is compared."""
 
-    pictures: list[dict[str, object]] = field(default_factory=list)
+    pictures: list[Picture] = field(default_factory=list)
     counts: Counter[str] = field(default_factory=Counter)
 
 
@@ -102,7 +102,7 @@ class _Keeper:
                 self.deaths += 1
 
 
-def _nameless(world: World) -> dict[str, object]:
+def _nameless(world: World) -> Picture:
     """The picture without the instance's own name, which every run has another one of."""
     return {
         kind: [tuple(fact for fact in row if naming.uid_of(str(fact)) is None) for row in rows]

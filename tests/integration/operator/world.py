@@ -30,6 +30,7 @@ from claw_operator.external import (
 )
 
 T = TypeVar("T")
+Picture = dict[str, list[tuple[object, ...]]]
 
 
 class Fault(StrEnum):
@@ -116,7 +117,7 @@ class World:
         """How often each kind of change was carried out."""
         return Counter(what for what, _ in self.log)
 
-    def picture(self) -> dict[str, object]:
+    def picture(self) -> Picture:
         """The whole world without what is random in it: equal pictures are equal worlds."""
         return {
             "databases": sorted((name, row.archived, row.password is not None) for name, row in self.databases.items()),
