@@ -63,7 +63,7 @@ class Operator:
         self.namespace = namespace
         self.world = world
         self.write_faults: dict[int, Fault] = {}
-        self.now = lambda: datetime.now(UTC)
+        self.now: Callable[[], datetime] = lambda: datetime.now(UTC)
 
     @asynccontextmanager
     async def loop(self, resync_seconds: float = 60.0) -> AsyncIterator[Loop]:
