@@ -68,7 +68,7 @@ async def _compile(build: Build, go: Path, output: Path, environment: Mapping[st
     done = 0
     async for package in _lines(build.module, settings, *command, "-o", str(output), "."):
         done += 1
-        report("linking" if package.endswith(f"/{_BINARY}") else f"compiling package {done} of {len(packages)}")
+        report("linking" if package == packages[-1] else f"compiling package {done} of {len(packages)}")
 
 
 def _publish(build: Build, draft: Path) -> None:

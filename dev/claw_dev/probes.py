@@ -1,6 +1,5 @@
 """How to tell that a program is ready: it answers. See `processes.Probe`."""
 
-import asyncio
 import ssl
 from collections.abc import Mapping
 
@@ -22,20 +21,5 @@ def answers(url: str, *, tls: ssl.SSLContext | None = None, headers: Mapping[str
             except httpx.HTTPError:
                 return False
             return response.status_code == 200
-
-    return probe
-
-
-def accepts(host: str, port: int) -> Probe:
-    """Ready when a TCP connection is accepted."""
-
-    async def probe() -> bool:
-        try:
-            _, writer = await asyncio.wait_for(asyncio.open_connection(host, port), _TIMEOUT)
-        except OSError:
-            return False
-        writer.close()
-        await writer.wait_closed()
-        return True
 
     return probe

@@ -79,7 +79,8 @@ class Process:
         """End it: ask, and after `stop_timeout` seconds insist. Returns when it has ended."""
         self.signal(self.program.stop_signal)
         try:
-            await asyncio.wait_for(self.wait(), self.program.stop_timeout)
+            async with asyncio.timeout(self.program.stop_timeout):
+                await self.wait()
         except TimeoutError:
             self.signal(signal.SIGKILL)
             await self.wait()
@@ -231,6 +232,8 @@ async def _until_ready(process: Process, ready: Probe) -> None:
 
 async def _is_ready(ready: Probe) -> bool:
     try:
-        return await asyncio.wait_for(ready(), _PROBE_TIMEOUT)
+        # Not wait_for: in Python 3.11 it loses a cancellation that comes together with the answer.
+        async with asyncio.timeout(_PROBE_TIMEOUT):
+            return await ready()
     except TimeoutError:
         return False
