@@ -16,6 +16,8 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from pathlib import Path
 from random import Random, SystemRandom
 
+import psycopg
+
 from claw_dev import notes, services
 from claw_dev.errors import StackError
 from claw_dev.folder import take_folder
@@ -185,6 +187,9 @@ class Stack:
         except StackError as error:
             self.progress.failed(part, str(error))
             raise
+        except OSError as error:
+            self.progress.failed(part, str(error))
+            raise StackError(f"cannot start {part}: {error}", "is the disk full, or a folder not yours?") from error
         self.progress.ready(part, address)
         self._is_ready[part].set()
 
@@ -215,7 +220,13 @@ class Stack:
             await self._postgres.start()
         elif not await is_reachable(self._given_database):
             raise StackError(f"the PostgreSQL that {DATABASE_VARIABLE} names does not answer")
-        await create_owned_database(self.postgres_url, CUSTOMERS_DATABASE, self._customers_password)
+        try:
+            await create_owned_database(self.postgres_url, CUSTOMERS_DATABASE, self._customers_password)
+        except psycopg.Error as error:
+            raise StackError(
+                f"the customers database cannot be made: {error}",
+                "the user of the server must be allowed to create databases and roles",
+            ) from error
         return without_credentials(self.postgres_url)
 
     async def _start_mail(self) -> str:

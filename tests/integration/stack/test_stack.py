@@ -1,6 +1,7 @@
 """The stack as tests and the demo use it: an object with everything in reach."""
 
 import asyncio
+import secrets
 from pathlib import Path
 
 import httpx
@@ -10,6 +11,7 @@ import pytest
 from claw_dev.errors import StackError
 from claw_dev.lock import holder
 from claw_dev.parts import Part
+from claw_dev.postgres import create_owned_database
 from claw_dev.progress import State
 from claw_dev.record import read_record
 from claw_dev.stack import Stack
@@ -86,6 +88,19 @@ async def test_a_stack_that_cannot_start_leaves_nothing_and_can_be_tried_again(d
 
     async with Stack(directory, parts=[Part.POSTGRES], environment={}) as stack:
         assert stack.progress[Part.POSTGRES].state is State.READY
+
+
+async def test_a_named_server_whose_user_may_not_create_databases_is_a_clear_error(
+    directory: Path, postgres_url: str
+) -> None:
+    modest = f"modest_{secrets.token_hex(4)}"
+    url = await create_owned_database(postgres_url, modest, "known")
+    environment = {"CLAW_DEV_DATABASE_URL": url}
+
+    with pytest.raises(StackError, match="permission denied to create role") as caught:
+        await Stack(directory, parts=[Part.POSTGRES], environment=environment).start()
+
+    assert "must be allowed to create databases and roles" in caught.value.hint
 
 
 async def test_a_named_cluster_that_is_not_there_is_a_clear_error(directory: Path) -> None:
