@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from rich.console import Console
+from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
@@ -86,6 +87,5 @@ class Teller:
         self._rows.append(_Row(act.title, seconds, held=not problem))
         mark = Text("✗ ", "bold red") if problem else Text("✓ ", "green")
         self._console.print(mark + Text(title, "bold") + Text(f"  {seconds:.2f} s", "dim"))
-        for line in (problem or told).splitlines():
-            self._console.print(Text(f"        {line}", "red" if problem else ""), soft_wrap=True)
+        self._console.print(Padding(Text((problem or told).rstrip(), "red" if problem else ""), (0, 0, 0, 8)))
         return not problem
