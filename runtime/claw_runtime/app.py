@@ -1,5 +1,6 @@
 """The server: the table's routes, and around each of them a request id, one log line and one end for all errors."""
 
+import json
 import logging
 import re
 import time
@@ -83,9 +84,8 @@ async def _answered(request: web.Request, handler: Next, request_id: str) -> web
     except Exception:
         log.exception("a request failed unexpectedly")
         problem = Problem(INTERNAL, "Something went wrong on our side. It was recorded.")
-    return web.json_response(
-        problem.document(request_id), status=problem.kind.status, content_type=MEDIA_TYPE, headers=problem.headers
-    )
+    body = json.dumps(problem.document(request_id)).encode()
+    return web.Response(body=body, status=problem.kind.status, headers=problem.headers, content_type=MEDIA_TYPE)
 
 
 def _log(request: web.Request, status: int, seconds: float) -> None:

@@ -44,9 +44,8 @@ async def serve(route: Route[Body, Query], request: web.Request) -> web.StreamRe
 
 def json_answer(answer: Model, *, status: int = 200, headers: Mapping[str, str] | None = None) -> web.Response:
     """The model as JSON. What is not set is null, so that a client need not guess."""
-    return web.Response(
-        text=answer.model_dump_json(by_alias=True), status=status, headers=headers, content_type="application/json"
-    )
+    body = answer.model_dump_json(by_alias=True).encode()
+    return web.Response(body=body, status=status, headers=headers, content_type="application/json")
 
 
 async def _admit(access: Access, services: Services, header: str | None) -> None:

@@ -53,13 +53,25 @@ def document(routes: Iterable[Route[Any, Any]], version: str) -> dict[str, Any]:
         },
         "paths": paths,
         "components": {
-            "schemas": components.get("$defs", {}),
+            "schemas": _portable(components.get("$defs", {})),
             "securitySchemes": {
                 "apiKey": {"type": "http", "scheme": "bearer", "description": "The customer's key, `claw_…`."},
                 "configurationToken": {"type": "http", "scheme": "bearer", "description": "The operator's."},
             },
         },
     }
+
+
+def _portable(schema: Any) -> Any:
+    """The schema with its patterns as JSON Schema wants them: ECMAScript's, not those of the API server's RE2."""
+    if isinstance(schema, list):
+        return [_portable(entry) for entry in schema]
+    if not isinstance(schema, dict):
+        return schema
+    found = {name: _portable(member) for name, member in schema.items()}
+    if isinstance(pattern := found.get("pattern"), str):
+        found["pattern"] = re.sub(r"\\x\{([0-9a-f]{1,4})\}", lambda code: f"\\u{int(code[1], 16):04x}", pattern)
+    return found
 
 
 def problems_of(route: Route[Any, Any]) -> tuple[Kind, ...]:

@@ -1,0 +1,57 @@
+"""A runtime with a database of its own, which is all that its role owns, and a stand-in for Claude."""
+
+import secrets
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import psycopg
+import pytest
+from psycopg import sql
+
+from claw_dev.postgres import create_owned_database, drop_database
+from claw_dev.simulators.claude.simulator import ClaudeSimulator, simulated_claude
+from claw_runtime.settings import Settings
+from tests.integration.runtime.world import Clock, Runtime, Tables, running, settings
+
+
+@pytest.fixture
+async def tables(postgres_url: str) -> AsyncIterator[Tables]:
+    """An empty database and the role that owns it, and nothing else."""
+    name = f"claw-{secrets.token_hex(6)}"
+    yield Tables(await create_owned_database(postgres_url, name, secrets.token_urlsafe()), postgres_url)
+    await drop_database(postgres_url, name)
+    async with await psycopg.AsyncConnection.connect(postgres_url, autocommit=True) as connection:
+        await connection.execute(sql.SQL("drop role {}").format(sql.Identifier(name)))
+
+
+@pytest.fixture
+async def claude() -> AsyncIterator[ClaudeSimulator]:
+    """A stand-in that answers at once."""
+    async with simulated_claude() as simulator:
+        yield simulator
+
+
+@pytest.fixture
+def clock() -> Clock:
+    """Stands still unless it is moved."""
+    return Clock()
+
+
+@pytest.fixture
+def environment(tables: Tables, claude: ClaudeSimulator, tmp_path: Path) -> Settings:
+    """What the runtime boots with."""
+    return settings(tables.url, claude.url, tmp_path / "workspace")
+
+
+@pytest.fixture
+async def blank(environment: Settings, clock: Clock) -> AsyncIterator[Runtime]:
+    """A runtime that nobody has configured yet."""
+    async with running(environment, clock) as runtime:
+        yield runtime
+
+
+@pytest.fixture
+async def runtime(blank: Runtime) -> Runtime:
+    """A runtime of a Pro customer without limits."""
+    await blank.configure()
+    return blank
