@@ -33,7 +33,7 @@ POOL_SIZE = 8
 IDLE_SECONDS = 20.0
 """After this long without use, connections are closed, one in each such period."""
 WAIT_SECONDS = 5.0
-"""For a connection: enough for a database that has to wake up first."""
+"""For a connection: enough for a database that has to wake up, or to restart, before anybody is told."""
 WORK_SECONDS = 15.0
 """For everything done within one `connection()` block, the wait included."""
 FIRST_RETRY_SECONDS, LAST_RETRY_SECONDS = 0.1, 5.0
@@ -62,9 +62,19 @@ class Database:
     """
 
     def __init__(
-        self, url: str, *, jitter: Callable[[], float] = random.random, monotonic: Callable[[], float] = time.monotonic
+        self,
+        url: str,
+        *,
+        wait_seconds: float = WAIT_SECONDS,
+        idle_seconds: float = IDLE_SECONDS,
+        work_seconds: float = WORK_SECONDS,
+        jitter: Callable[[], float] = random.random,
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._url = url
+        self._wait_seconds = wait_seconds
+        self._idle_seconds = idle_seconds
+        self._work_seconds = work_seconds
         self._jitter = jitter
         self._monotonic = monotonic
         self._pool: Pool | None = None
@@ -91,9 +101,9 @@ class Database:
             open=False,
             min_size=0,
             max_size=POOL_SIZE,
-            max_idle=IDLE_SECONDS,
-            timeout=WAIT_SECONDS,
-            reconnect_timeout=WAIT_SECONDS / 2,
+            max_idle=self._idle_seconds,
+            timeout=self._wait_seconds,
+            reconnect_timeout=self._wait_seconds / 2,
             check=AsyncConnectionPool.check_connection,
             configure=_read_times_in_utc,
             kwargs=_CONNECT_OPTIONS | {"row_factory": dict_row},
@@ -111,11 +121,11 @@ class Database:
 
     @asynccontextmanager
     async def connection(self) -> "AsyncIterator[Connection]":
-        """A connection of the pool, for at most WORK_SECONDS. Raises DatabaseAway."""
+        """A connection of the pool, for at most `work_seconds`. Raises DatabaseAway."""
         if self._pool is None or self.away:
             raise DatabaseAway
         try:
-            async with asyncio.timeout(WORK_SECONDS), self._pool.connection() as connection:
+            async with asyncio.timeout(self._work_seconds), self._pool.connection() as connection:
                 yield connection
         except self._failures as error:
             self._gone()
@@ -142,7 +152,7 @@ class Database:
         since, delay, said = self._monotonic(), FIRST_RETRY_SECONDS, False
         while True:
             try:
-                async with asyncio.timeout(WAIT_SECONDS):
+                async with asyncio.timeout(self._wait_seconds):
                     connection = await AsyncConnection.connect(self._url, **_CONNECT_OPTIONS)
                     await connection.close()
             except (Error, TimeoutError, OSError) as error:

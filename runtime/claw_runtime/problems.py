@@ -4,6 +4,7 @@ Every refusal is a `Problem`, raised where it is found out and turned into an an
 `type` never changes; its words may.
 """
 
+import math
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -124,7 +125,7 @@ def limit_reached(
     name: str, what: str, *, plan: str, limit: int, used: int, now: datetime, resets_at: datetime | None
 ) -> Problem:
     """`what` as in "messages this month". Retry-After is given where waiting helps."""
-    wait = max(1, int((resets_at - now).total_seconds()) + 1) if resets_at is not None else None
+    wait = max(1, math.ceil((resets_at - now).total_seconds())) if resets_at is not None else None
     until = f" until {resets_at:%Y-%m-%d %H:%M} UTC" if resets_at is not None else ""
     return Problem(
         LIMIT_REACHED,

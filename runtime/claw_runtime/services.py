@@ -16,7 +16,7 @@ from claw_crds.configuration import RuntimeReport, RuntimeUsage
 from claw_runtime.chat import Chat
 from claw_runtime.configuration import Configurations
 from claw_runtime.conversations import Conversations
-from claw_runtime.database import Database, DatabaseAway
+from claw_runtime.database import WAIT_SECONDS, Database, DatabaseAway
 from claw_runtime.memory import Memories
 from claw_runtime.migrations import migrate
 from claw_runtime.model import Claude, Model
@@ -27,6 +27,7 @@ from claw_runtime.workspace import Workspace
 
 log = logging.getLogger(__name__)
 
+HEARTBEAT_SECONDS = 10.0
 STOP_SECONDS = 5.0
 
 Clock = Callable[[], datetime]
@@ -54,6 +55,8 @@ class Services:
     memories: Memories
     skills: Skills
     chat: Chat
+    heartbeat_seconds: float
+    """How often a silent stream says that it is still there, and notices that its client is not."""
     prepared: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when the schema is there and the stored configuration, if any, is in effect."""
 
@@ -108,22 +111,28 @@ class Services:
         )
 
 
-def assemble(settings: Settings, *, clock: Clock = utc_now, model: Model | None = None) -> Services:
+def assemble(
+    settings: Settings,
+    *,
+    clock: Clock = utc_now,
+    heartbeat_seconds: float = HEARTBEAT_SECONDS,
+    wait_seconds: float = WAIT_SECONDS,
+) -> Services:
     """Put everything together. Touches neither network nor disk."""
-    database = Database(settings.database_url.get_secret_value())
+    database = Database(settings.database_url.get_secret_value(), wait_seconds=wait_seconds)
     workspace = Workspace(database, settings.workspace_dir, clock)
     conversations = Conversations(database, clock)
     memories = Memories(database, clock)
     skills = Skills(database, clock)
     usage = UsageLedger(database, clock)
-    claude = model or Claude(str(settings.model_base_url), settings.model_api_key.get_secret_value())
+    model = Claude(str(settings.model_base_url), settings.model_api_key.get_secret_value())
     return Services(
         settings=settings,
         clock=clock,
         started_at=clock(),
         version=metadata.version("claw"),
         database=database,
-        model=claude,
+        model=model,
         configurations=Configurations(database, workspace.seed, clock),
         usage=usage,
         workspace=workspace,
@@ -137,7 +146,8 @@ def assemble(settings: Settings, *, clock: Clock = utc_now, model: Model | None 
             skills=skills,
             usage=usage,
             workspace=workspace,
-            model=claude,
+            model=model,
             clock=clock,
         ),
+        heartbeat_seconds=heartbeat_seconds,
     )

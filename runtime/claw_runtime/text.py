@@ -6,11 +6,14 @@ from typing import Annotated
 from pydantic import AfterValidator, StringConstraints
 
 
+def is_storable(text: str) -> bool:
+    """Whether PostgreSQL can keep it: no U+0000, and no half of a surrogate pair."""
+    return "\x00" not in text and (text.isascii() or not re.search("[\ud800-\udfff]", text))
+
+
 def _storable(text: str) -> str:
-    if "\x00" in text:
-        raise ValueError("must not contain the character U+0000")
-    if not text.isascii() and any("\ud800" <= character <= "\udfff" for character in text):
-        raise ValueError("must be valid Unicode")
+    if not is_storable(text):
+        raise ValueError("must be Unicode text without the character U+0000")
     return text
 
 

@@ -16,6 +16,7 @@ from claw_crds.configuration import RuntimeConfiguration
 from claw_crds.resource import Model
 from claw_runtime.problems import Kind, not_configured, not_found
 from claw_runtime.services import Services
+from claw_runtime.text import is_storable
 
 MIB = 2**20
 SERVICES = web.AppKey("services", Services)
@@ -59,6 +60,13 @@ class Call(Generic[Body, Query]):
         if active is None:
             raise not_configured()
         return active.document
+
+    def name(self, part: str, what: str) -> str:
+        """A name in the path. Raises Problem, not found, when nothing can be called that."""
+        name = self.request.match_info[part]
+        if not is_storable(name):
+            raise not_found(what)
+        return name
 
     def id(self, what: str) -> uuid.UUID:
         """The id in the path. Raises Problem, not found, when it cannot be one."""

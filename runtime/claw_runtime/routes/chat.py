@@ -18,8 +18,6 @@ from claw_runtime.routes.lists import PageQuery
 
 log = logging.getLogger(__name__)
 
-HEARTBEAT_SECONDS = 10.0
-
 
 async def chat(call: Call[ChatRequest, Nothing]) -> ChatReply | web.StreamResponse:
     """One question."""
@@ -64,11 +62,11 @@ class EventStream:
         """One event. Raises ConnectionResetError when the client is gone."""
         await self._write(f"event: {event}\ndata: {json.dumps(data, ensure_ascii=False)}\n\n")
 
-    async def beat(self) -> None:
+    async def beat(self, every: float) -> None:
         """Comments that keep the connection open, and notice when it is not. Returns when the client is gone."""
         with contextlib.suppress(ConnectionResetError):
             while True:
-                await asyncio.sleep(HEARTBEAT_SECONDS)
+                await asyncio.sleep(every)
                 await self._write(": still there\n\n")
 
     async def _write(self, frame: str) -> None:
@@ -88,7 +86,7 @@ class EventStream:
 async def _stream(call: Call[ChatRequest, Nothing]) -> web.StreamResponse:
     stream = EventStream(call.request)
     answering = asyncio.create_task(call.services.chat.answer(call.configuration, call.body, stream))
-    beating = asyncio.create_task(stream.beat())
+    beating = asyncio.create_task(stream.beat(call.services.heartbeat_seconds))
     try:
         await asyncio.wait({answering, beating}, return_when=asyncio.FIRST_COMPLETED)
     finally:

@@ -12,6 +12,7 @@ from claw_runtime.configuration import activate
 from claw_runtime.endpoint import json_answer
 from claw_runtime.problems import INVALID_REQUEST, NOT_CONFIGURED, FieldError, Problem, database_away
 from claw_runtime.routes import Call, Nothing
+from claw_runtime.text import is_storable
 
 PREPARE_SECONDS = 3.0
 """Less than the operator waits for an answer."""
@@ -20,8 +21,8 @@ PREPARE_SECONDS = 3.0
 async def configure(call: Call[RuntimeConfiguration, Nothing]) -> RuntimeReport:
     """Take a configuration. Durable and in effect when this returns."""
     source = json.loads(call.raw)
-    if any("\x00" in text for text in _texts(source)):
-        wrong = FieldError(field="", message="A text contains the character U+0000, which cannot be stored.")
+    if not all(map(is_storable, _texts(source))):
+        wrong = FieldError(field="", message="A text is not Unicode, or contains the character U+0000.")
         raise Problem(INVALID_REQUEST, "The configuration cannot be stored.", errors=(wrong,))
     services = call.services
     try:

@@ -1,6 +1,5 @@
 """`/api/workspace`: the files that make the assistant itself. An ETag keeps two writers from undoing each other."""
 
-import re
 from typing import Annotated
 
 from aiohttp import web
@@ -11,9 +10,9 @@ from claw_runtime.endpoint import json_answer
 from claw_runtime.problems import not_found
 from claw_runtime.routes import Call, Nothing
 from claw_runtime.text import Text
-from claw_runtime.workspace import WorkspaceEntry
+from claw_runtime.workspace import MAX_CHARACTERS, WorkspaceEntry
 
-_PATH = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]*(/[A-Za-z0-9_-][A-Za-z0-9._-]*){0,4}")
+NO_FILE = "file of this name in the workspace"
 
 
 class FileEntry(Model):
@@ -39,7 +38,7 @@ class File(FileEntry):
 class NewContent(Model):
     """What a file is to hold."""
 
-    content: Annotated[Text, StringConstraints(max_length=200_000)] = Field(
+    content: Annotated[Text, StringConstraints(max_length=MAX_CHARACTERS)] = Field(
         description="Of a long file, the assistant reads the first 20,000 characters."
     )
 
@@ -54,9 +53,9 @@ async def listing(call: Call[Nothing, Nothing]) -> FileList:
 
 async def read(call: Call[Nothing, Nothing]) -> web.Response:
     """One file."""
-    entry = await call.services.workspace.read(_path(call.request))
+    entry = await call.services.workspace.read(call.name("path", NO_FILE))
     if entry is None:
-        raise not_found("file of this name in the workspace")
+        raise not_found(NO_FILE)
     return _answer(entry)
 
 
@@ -64,16 +63,9 @@ async def write(call: Call[NewContent, Nothing]) -> web.Response:
     """Write a file, new or old. With If-Match, only when it is still as it was read."""
     if_match = call.request.headers.get("If-Match")
     expected = if_match.removeprefix("W/").strip('"') if if_match is not None else None
-    return _answer(await call.services.workspace.write(_path(call.request), call.body.content, expected))
+    return _answer(await call.services.workspace.write(call.name("path", NO_FILE), call.body.content, expected))
 
 
 def _answer(entry: WorkspaceEntry) -> web.Response:
     file = File(path=entry.path, content=entry.content, etag=entry.etag, updated_at=entry.updated_at)
     return json_answer(file, headers={"ETag": f'"{entry.etag}"'})
-
-
-def _path(request: web.Request) -> str:
-    path = request.match_info["path"]
-    if len(path) > 128 or not _PATH.fullmatch(path):
-        raise not_found("file of this name, and there cannot be one")
-    return path
