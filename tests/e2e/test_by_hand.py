@@ -89,9 +89,9 @@ class ByHand:
 
 
 @pytest.fixture
-def by_hand(running_stack: Stack) -> ByHand:
+def by_hand(stack: Stack) -> ByHand:
     """A person at the terminal of the running stack."""
-    return ByHand(running_stack)
+    return ByHand(stack)
 
 
 async def test_an_instance_applied_by_hand_works_and_a_deleted_one_leaves_nothing(by_hand: ByHand) -> None:
