@@ -1,7 +1,4 @@
-"""The application: what there is, opened in this order and closed in the reverse one.
-
-database ─▶ Stripe ─▶ cluster ─▶ handlers ─▶ background
-"""
+"""The application: what there is, opened in the order of `cleanup_ctx` and closed in the reverse one."""
 
 import asyncio
 import random
@@ -114,13 +111,8 @@ async def _handlers(app: web.Application) -> AsyncIterator[None]:
 
 
 async def _background(app: web.Application, *, clock: Clock) -> AsyncIterator[None]:
-    settings, metrics, inbox, outbox, instances = (
-        app[SETTINGS],
-        app[METRICS],
-        app[INBOX],
-        app[OUTBOX],
-        app[INSTANCES],
-    )
+    settings, metrics = app[SETTINGS], app[METRICS]
+    inbox, outbox, instances = app[INBOX], app[OUTBOX], app[INSTANCES]
     customers = Customers(app[POOL], namespace=settings.claw_namespace, clock=clock)
     fulfilment = Fulfilment(inbox, stripe=app[STRIPE], customers=customers, instances=instances, metrics=metrics)
     sending = Sending(

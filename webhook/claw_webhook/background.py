@@ -2,13 +2,15 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
 from contextlib import aclosing
 
 from claw_webhook.backoff import Backoff
 
 _RETRY = Backoff(first=0.5, longest=15)
 _GRACE_SECONDS = 10
+_CANCELLATIONS = 10
+_CANCELLATION_SECONDS = 0.5
 
 logger = logging.getLogger(__name__)
 
@@ -47,13 +49,10 @@ class Background:
         self._stopping.set()
         for signal in self._signals:
             signal.set()
-        for follower in self._followers.values():
-            follower.cancel()
+        await _end(self._followers.values())
         if self._workers:
             await asyncio.wait(self._workers.values(), timeout=_GRACE_SECONDS)
-        for worker in self._workers.values():
-            worker.cancel()
-        await asyncio.gather(*self._workers.values(), *self._followers.values(), return_exceptions=True)
+        await _end(self._workers.values())
 
     async def _work(self, name: str, once: Callable[[], Awaitable[bool]], arrived: asyncio.Event) -> None:
         trouble = _Trouble(name)
@@ -97,6 +96,23 @@ class _Trouble:
         if self.failures:
             logger.info("%s: goes on after %d failures", self._name, self.failures)
         self.failures = 0
+
+
+async def _end(tasks: Iterable[asyncio.Task[None]]) -> None:
+    """Cancel them until they have ended.
+
+    Once is not always enough: before Python 3.12 `asyncio.wait_for`, by which the connection pool waits, loses a
+    cancellation that comes in the moment in which it is served.
+    """
+    pending = {task for task in tasks if not task.done()}
+    for _ in range(_CANCELLATIONS):
+        if not pending:
+            return
+        for task in pending:
+            task.cancel()
+        _, pending = await asyncio.wait(pending, timeout=_CANCELLATION_SECONDS)
+    if pending:
+        logger.error("left running: %s", ", ".join(task.get_name() for task in pending))
 
 
 async def _wait(signal: asyncio.Event, seconds: float) -> None:

@@ -2,9 +2,10 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from importlib.resources import files
+from typing import LiteralString
 
 import psycopg
 from psycopg.rows import DictRow, dict_row
@@ -12,6 +13,7 @@ from psycopg_pool import AsyncConnectionPool
 
 Connection = psycopg.AsyncConnection[DictRow]
 Pool = AsyncConnectionPool[Connection]
+Parameters = Sequence[object] | Mapping[str, object]
 
 _MIGRATION_LOCK = 0x636C6177  # "claw"; any number will do, as long as all replicas agree on it
 _STATEMENT_SECONDS = 15
@@ -52,6 +54,16 @@ async def _configure(connection: Connection) -> None:
     await connection.commit()
 
 
+async def fetch_all(connection: Connection, query: LiteralString, parameters: Parameters = ()) -> list[DictRow]:
+    """All rows of a query."""
+    return await (await connection.execute(query, parameters)).fetchall()
+
+
+async def fetch_one(connection: Connection, query: LiteralString, parameters: Parameters = ()) -> DictRow | None:
+    """The first row of a query, if there is one."""
+    return await (await connection.execute(query, parameters)).fetchone()
+
+
 async def migrate_when_there(pool: Pool, *, patience_seconds: float) -> None:
     """`migrate`, waiting for a database that is still starting. Raises psycopg.OperationalError after that time."""
     deadline = asyncio.get_running_loop().time() + patience_seconds
@@ -71,8 +83,7 @@ async def migrate(pool: Pool) -> None:
         await connection.execute(
             "CREATE TABLE IF NOT EXISTS migrations (name text PRIMARY KEY, applied_at timestamptz NOT NULL)"
         )
-        rows = await (await connection.execute("SELECT name FROM migrations")).fetchall()
-        applied = {row["name"] for row in rows}
+        applied = {row["name"] for row in await fetch_all(connection, "SELECT name FROM migrations")}
         for name, statements in _migrations():
             if name in applied:
                 continue

@@ -73,6 +73,7 @@ class Fulfilment:
                 return None
             case Ended():
                 await self._instances.delete(claim.subscription)
+                logger.info("subscription %s has ended: no instance", claim.subscription)
                 return None
             case Wished(spec):
                 try:
@@ -82,6 +83,7 @@ class Fulfilment:
                         RefusalReason.REJECTED_BY_CLUSTER,
                         f"the API server refuses the ClawInstance of subscription {claim.subscription}: {error}",
                     )
+                logger.info("subscription %s wishes for %s, %s", claim.subscription, spec.plan_ref.name, spec.state)
                 return None
 
     async def _settle(self, claim: Claim, refusal: Refusal | None) -> None:

@@ -19,7 +19,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from claw_webhook.backoff import Backoff
-from claw_webhook.database import Connection, Pool
+from claw_webhook.database import Connection, Pool, fetch_all, fetch_one
 from claw_webhook.stripe_objects import Event
 
 _CANDIDATES = 64
@@ -68,9 +68,19 @@ class Inbox:
         state = "ignored" if event.subscription_id is None else "pending"
         async with self._pool.connection() as connection:
             inserted = await connection.execute(
-                "INSERT INTO inbox (id, type, subscription, payload, received_at, state, due_at)"
-                " VALUES (%s, %s, %s, %s, %s, %s, %s) ON CONFLICT (id) DO NOTHING",
-                [event.id, event.type, event.subscription_id, payload, now, state, now],
+                """
+                INSERT INTO inbox (id, type, subscription, payload, received_at, state, due_at)
+                VALUES (%(id)s, %(type)s, %(subscription)s, %(payload)s, %(now)s, %(state)s, %(now)s)
+                ON CONFLICT (id) DO NOTHING
+                """,
+                {
+                    "id": event.id,
+                    "type": event.type,
+                    "subscription": event.subscription_id,
+                    "payload": payload,
+                    "state": state,
+                    "now": now,
+                },
             )
             if inserted.rowcount:
                 stored = Stored.IGNORED if state == "ignored" else Stored.NEW
@@ -109,25 +119,32 @@ class Inbox:
     async def _lock_subscription(self, connection: Connection) -> str | None:
         # Materialized: the due ones are found first and then tried one by one until a lock is free; otherwise the
         # planner may take locks for rows that are not chosen.
-        row = await (
-            await connection.execute(
-                "WITH due AS MATERIALIZED ("
-                " SELECT subscription FROM inbox WHERE state = 'pending' AND due_at <= %s ORDER BY due_at LIMIT %s"
-                ") SELECT subscription FROM due"
-                " WHERE pg_try_advisory_xact_lock(hashtextextended(subscription, 0)) LIMIT 1",
-                [self._clock(), _CANDIDATES],
+        row = await fetch_one(
+            connection,
+            """
+            WITH due AS MATERIALIZED (
+                SELECT subscription FROM inbox
+                WHERE state = 'pending' AND due_at <= %s
+                ORDER BY due_at LIMIT %s
             )
-        ).fetchone()
+            SELECT subscription FROM due
+            WHERE pg_try_advisory_xact_lock(hashtextextended(subscription, 0)) LIMIT 1
+            """,
+            [self._clock(), _CANDIDATES],
+        )
         return row["subscription"] if row else None
 
     async def _claim_events(self, connection: Connection, subscription: str) -> "Claim | None":
-        rows = await (
-            await connection.execute(
-                "SELECT id, payload, attempts, reason FROM inbox WHERE state = 'pending' AND subscription = %s"
-                " ORDER BY received_at FOR UPDATE SKIP LOCKED",
-                [subscription],
-            )
-        ).fetchall()
+        rows = await fetch_all(
+            connection,
+            """
+            SELECT id, payload, attempts, reason FROM inbox
+            WHERE state = 'pending' AND subscription = %s
+            ORDER BY received_at
+            FOR UPDATE SKIP LOCKED
+            """,
+            [subscription],
+        )
         if not rows:
             return None
         return Claim(
@@ -143,17 +160,17 @@ class Inbox:
     async def backlog(self) -> Backlog:
         """How much is unsettled, for the metrics. Looks at no settled row, of which there are ever more."""
         async with self._pool.connection() as connection:
-            pending = await (
-                await connection.execute(
-                    "SELECT count(*) AS number, min(received_at) AS oldest FROM inbox WHERE state = 'pending'"
-                )
-            ).fetchone()
-            unserved = await (
-                await connection.execute(
-                    "SELECT state, coalesce(reason, '') AS reason, count(*) AS number FROM inbox"
-                    " WHERE state IN ('refused', 'dead') GROUP BY 1, 2"
-                )
-            ).fetchall()
+            pending = await fetch_one(
+                connection, "SELECT count(*) AS number, min(received_at) AS oldest FROM inbox WHERE state = 'pending'"
+            )
+            unserved = await fetch_all(
+                connection,
+                """
+                SELECT state, coalesce(reason, '') AS reason, count(*) AS number FROM inbox
+                WHERE state IN ('refused', 'dead')
+                GROUP BY 1, 2
+                """,
+            )
         oldest = pending["oldest"] if pending else None
         return Backlog(
             pending=pending["number"] if pending else 0,
@@ -212,8 +229,10 @@ class Claim:
 async def _revive(connection: Connection, now: datetime, *, event: str = "", reasons: list[str] | None = None) -> int:
     # The reason stays until the next outcome, so that the same refusal is not reported a second time.
     revived = await connection.execute(
-        "UPDATE inbox SET state = 'pending', attempts = 0, due_at = %s, finished_at = NULL"
-        " WHERE state IN ('refused', 'dead') AND (id = %s OR reason = ANY(%s))",
+        """
+        UPDATE inbox SET state = 'pending', attempts = 0, due_at = %s, finished_at = NULL
+        WHERE state IN ('refused', 'dead') AND (id = %s OR reason = ANY(%s))
+        """,
         [now, event, reasons or []],
     )
     return revived.rowcount

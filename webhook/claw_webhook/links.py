@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from claw_crds.keys import sha256
-from claw_webhook.database import Connection, Pool
+from claw_webhook.database import Connection, Pool, fetch_all, fetch_one
 
 LIFETIME = timedelta(days=7)
 
@@ -77,34 +77,39 @@ class KeyLinks:
             yield link
 
     async def _look(self, connection: Connection, token: str) -> KeyLink:
-        now = self._clock()
-        row = await (
-            await connection.execute(
-                "SELECT outbox.instance, secret_name, url, expires_at,"
-                " deleted_at IS NOT NULL OR uid IS DISTINCT FROM instance_uid AS gone,"
-                " EXISTS (SELECT FROM key_links AS same WHERE same.mail = key_links.mail AND used_at IS NOT NULL)"
-                "   AS used"
-                " FROM key_links JOIN outbox ON outbox.id = mail JOIN instances ON instances.name = outbox.instance"
-                " WHERE token_sha256 = %s",
-                [sha256(token)],
-            )
-        ).fetchone()
+        row = await fetch_one(
+            connection,
+            """
+            SELECT outbox.instance, secret_name, url, expires_at,
+                deleted_at IS NOT NULL OR uid IS DISTINCT FROM instance_uid AS gone,
+                EXISTS (SELECT FROM key_links AS same WHERE same.mail = link.mail AND used_at IS NOT NULL) AS used
+            FROM key_links AS link
+                JOIN outbox ON outbox.id = link.mail
+                JOIN instances ON instances.name = outbox.instance
+            WHERE token_sha256 = %s
+            """,
+            [sha256(token)],
+        )
         if row is None:
             return KeyLink(LinkState.UNKNOWN)
         if row["used"]:
             return KeyLink(LinkState.USED)
         if row["gone"]:
             return KeyLink(LinkState.GONE)
-        if row["expires_at"] <= now:
+        if row["expires_at"] <= self._clock():
             return KeyLink(LinkState.EXPIRED)
         return KeyLink(LinkState.OPEN, row["instance"], row["secret_name"], row["url"])
 
     async def _take(self, connection: Connection, token: str) -> bool:
         """Use up all tokens of the mail. False when somebody did while this waited for the rows."""
-        now = self._clock()
-        taken = await connection.execute(
-            "UPDATE key_links SET used_at = %s WHERE used_at IS NULL"
-            " AND mail = (SELECT mail FROM key_links WHERE token_sha256 = %s) RETURNING token_sha256",
-            [now, sha256(token)],
+        taken = await fetch_all(
+            connection,
+            """
+            UPDATE key_links SET used_at = %s
+            WHERE used_at IS NULL AND mail = (SELECT mail FROM key_links WHERE token_sha256 = %s)
+            RETURNING token_sha256
+            """,
+            [self._clock(), sha256(token)],
         )
-        return any(row["token_sha256"] == sha256(token) for row in await taken.fetchall())
+        # This one must be among them: a copy of the mail that leaves just now brings another, unused row.
+        return any(row["token_sha256"] == sha256(token) for row in taken)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from claw_webhook.backoff import Backoff
-from claw_webhook.database import Connection, Pool
+from claw_webhook.database import Connection, Pool, fetch_all, fetch_one
 
 WELCOME = "welcome"
 
@@ -24,8 +24,11 @@ _MOST_ATTEMPTS = 300
 async def put(connection: Connection, cause: str, *, instance: str, instance_uid: str, now: datetime) -> None:
     """Ask for a mail, as part of the caller's transaction. Asking again changes nothing."""
     await connection.execute(
-        "INSERT INTO outbox (cause, instance, instance_uid, created_at, state, due_at)"
-        " VALUES (%s, %s, %s, %s, 'pending', %s) ON CONFLICT (cause, instance_uid) DO NOTHING",
+        """
+        INSERT INTO outbox (cause, instance, instance_uid, created_at, state, due_at)
+        VALUES (%s, %s, %s, %s, 'pending', %s)
+        ON CONFLICT (cause, instance_uid) DO NOTHING
+        """,
         [cause, instance, instance_uid, now, now],
     )
 
@@ -48,18 +51,21 @@ class Outbox:
         """
         async with self._pool.connection() as connection, connection.transaction():
             # NO KEY: its one-time link refers to this row and is written on another connection while this one waits.
-            row = await (
-                await connection.execute(
-                    "SELECT outbox.id, cause, outbox.instance, instance_uid, attempts, url, email, customers.name,"
-                    " deleted_at IS NOT NULL OR uid IS DISTINCT FROM instance_uid AS gone"
-                    " FROM outbox JOIN instances ON instances.name = outbox.instance"
-                    " JOIN subscriptions ON subscriptions.id = instances.subscription"
-                    " JOIN customers ON customers.id = subscriptions.customer"
-                    " WHERE state = 'pending' AND due_at <= %s ORDER BY due_at LIMIT 1"
-                    " FOR NO KEY UPDATE OF outbox SKIP LOCKED",
-                    [self._clock()],
-                )
-            ).fetchone()
+            row = await fetch_one(
+                connection,
+                """
+                SELECT outbox.id, cause, outbox.instance, instance_uid, attempts, url, email, customers.name,
+                    deleted_at IS NOT NULL OR uid IS DISTINCT FROM instance_uid AS gone
+                FROM outbox
+                    JOIN instances ON instances.name = outbox.instance
+                    JOIN subscriptions ON subscriptions.id = instances.subscription
+                    JOIN customers ON customers.id = subscriptions.customer
+                WHERE state = 'pending' AND due_at <= %s
+                ORDER BY due_at LIMIT 1
+                FOR NO KEY UPDATE OF outbox SKIP LOCKED
+                """,
+                [self._clock()],
+            )
             if row is None:
                 yield None
                 return
@@ -68,11 +74,10 @@ class Outbox:
     async def backlog(self) -> dict[str, int]:
         """How many mails are pending or were given up."""
         async with self._pool.connection() as connection:
-            rows = await (
-                await connection.execute(
-                    "SELECT state, count(*) AS number FROM outbox WHERE state IN ('pending', 'dead') GROUP BY state"
-                )
-            ).fetchall()
+            rows = await fetch_all(
+                connection,
+                "SELECT state, count(*) AS number FROM outbox WHERE state IN ('pending', 'dead') GROUP BY state",
+            )
         return {"pending": 0, "dead": 0} | {row["state"]: row["number"] for row in rows}
 
 

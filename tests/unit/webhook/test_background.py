@@ -1,6 +1,7 @@
 """Work that is repeated, and followers that never end."""
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import AsyncGenerator, AsyncIterator
 
@@ -106,3 +107,21 @@ async def test_stopping_lets_the_work_in_hand_be_finished() -> None:
     finish.set()
     await stopping
     assert finished == [True]
+
+
+async def test_stopping_ends_a_task_that_loses_a_cancellation() -> None:
+    """What asyncio.wait_for does before Python 3.12, and with it the connection pool's libraries."""
+    begun = asyncio.Event()
+
+    async def steps() -> AsyncGenerator[None, None]:
+        begun.set()
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.Event().wait()
+        await asyncio.Event().wait()
+        yield
+
+    background = Background(poll_seconds=60, random=lambda: 0.0)
+    background.follow("steps", steps)
+    await begun.wait()
+    async with asyncio.timeout(5):
+        await background.stop()
