@@ -40,6 +40,7 @@ def application(services: Services) -> web.Application:
     app[SERVICES] = services
     for route in ROUTES:
         app.router.add_route(route.method, route.path.replace("{path}", "{path:.+}"), partial(serve, route))
+    app.on_response_prepare.append(_mark)
     app.cleanup_ctx.append(_running)
     return app
 
@@ -47,6 +48,15 @@ def application(services: Services) -> web.Application:
 async def _running(app: web.Application) -> AsyncIterator[None]:
     yield
     await app[SERVICES].stop()
+
+
+async def _mark(_: web.Request, response: web.StreamResponse) -> None:
+    """What every answer says of itself, the streamed ones too."""
+    if (request_id := REQUEST_ID.get()) is not None:
+        response.headers["X-Request-Id"] = request_id
+    response.headers["Cache-Control"] = "no-store"
+    response.headers["X-Content-Type-Options"] = "nosniff"
+    response.headers["Server"] = "claw"
 
 
 @web.middleware
@@ -58,11 +68,6 @@ async def _observed(request: web.Request, handler: Next) -> web.StreamResponse:
     begun = time.perf_counter()
     try:
         response = await _answered(request, handler, request_id)
-        if not response.prepared:
-            response.headers["X-Request-Id"] = request_id
-            response.headers["Cache-Control"] = "no-store"
-            response.headers["X-Content-Type-Options"] = "nosniff"
-            response.headers["Server"] = "claw"
         _log(request, response.status, time.perf_counter() - begun)
         return response
     finally:

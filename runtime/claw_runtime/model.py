@@ -108,16 +108,16 @@ class Claude:
             raise _problem(error) from error
         except (HTTPError, ValueError) as error:
             log.warning("the model's answer was cut", extra={"cause": type(error).__name__})
-            raise Problem(MODEL_FAILED, "The connection to the model was lost in the middle of its answer.") from error
+            raise _failed("The connection to the language model was lost in the middle of its answer.") from error
         except TimeoutError as error:
             log.warning("the model did not answer in time")
             raise _busy(None) from error
         if not draft.complete:
             log.warning("the model's answer was cut", extra={"cause": "no last event"})
-            raise Problem(MODEL_FAILED, "The model stopped in the middle of its answer.")
+            raise _failed("The language model stopped in the middle of its answer.")
         if not draft.text.strip():
             log.warning("the model answered nothing")
-            raise Problem(MODEL_FAILED, "The model gave no answer to this.")
+            raise _failed("The language model gave no answer to this.")
 
     async def close(self) -> None:
         """As in Model."""
@@ -199,13 +199,17 @@ def _problem(error: "APIError") -> Problem:
             return _busy(_seconds(error.response.headers.get("retry-after")))
         level = logging.WARNING if error.status_code >= 500 else logging.ERROR
         log.log(level, "the model refused or failed", extra=facts)
-        return Problem(MODEL_FAILED, "The language model failed to answer. Please try again.")
+        return _failed("The language model failed to answer.")
     log.warning("the model could not be reached", extra={"cause": type(error).__name__})
     if isinstance(error, APITimeoutError):
         return _busy(None)
     if isinstance(error, APIConnectionError):
-        return Problem(MODEL_FAILED, "The language model could not be reached. Please try again soon.", retry_after=10)
-    return Problem(MODEL_FAILED, "The language model's answer could not be understood.")
+        return _failed("The language model could not be reached.")
+    return _failed("The language model's answer could not be understood.")
+
+
+def _failed(what: str) -> Problem:
+    return Problem(MODEL_FAILED, f"{what} The message was not counted; please send it again.", retry_after=5)
 
 
 def _busy(retry_after: float | None) -> Problem:

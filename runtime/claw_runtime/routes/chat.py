@@ -94,23 +94,25 @@ async def _stream(call: Call[ChatRequest, Nothing]) -> web.StreamResponse:
         beating.cancel()
         answering.cancel()
         await asyncio.gather(answering, beating, return_exceptions=True)
+    if not stream.gone:
+        with contextlib.suppress(ConnectionResetError):
+            await _end(stream, answering)
     if stream.gone:
         log.info("the client hung up")
-        return stream.response or web.Response(status=499)
+    return stream.response or web.Response(status=499)  # which nobody is there to read
+
+
+async def _end(stream: EventStream, answering: "asyncio.Task[ChatReply]") -> None:
+    """Tell how it ended. Raises what went wrong when nothing was sent yet."""
     failure = answering.exception()
     if failure is None:
         reply = answering.result()
-        with contextlib.suppress(ConnectionResetError):
-            await stream.send("usage", reply.usage.model_dump(mode="json", by_alias=True))
-            await stream.send("done", {"conversationId": str(reply.conversation_id)})
+        await stream.send("usage", reply.usage.model_dump(mode="json", by_alias=True))
+        await stream.send("done", {"conversationId": str(reply.conversation_id)})
     elif stream.response is None:
         raise failure
     else:
-        with contextlib.suppress(ConnectionResetError):
-            await stream.send("error", _told(failure).document(REQUEST_ID.get()))
-    if stream.response is None:
-        return web.Response(status=499)
-    return stream.response
+        await stream.send("error", _told(failure).document(REQUEST_ID.get()))
 
 
 def _told(failure: BaseException) -> Problem:
