@@ -5,11 +5,11 @@ They live in one Secret owned by the instance. Nobody else keeps them: the runti
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from claw_crds import naming
 from claw_crds.configuration import KeyHash
-from claw_crds.keys import new_key, sha256
+from claw_crds.keys import is_well_formed, new_key, sha256
 
 OVERLAP = timedelta(hours=1)
 """How long a rotated key still works: time for its owner to put the new one in."""
@@ -83,16 +83,22 @@ class Credentials:
     @classmethod
     def from_secret(cls, data: Mapping[str, str]) -> "Credentials | None":
         """What the Secret holds; None when a person emptied or garbled it, so that it is issued anew."""
+        expires = data.get(naming.SECRET_PREVIOUS_API_KEY_EXPIRES_AT)
         try:
-            expires = data.get(naming.SECRET_PREVIOUS_API_KEY_EXPIRES_AT)
-            return cls(
+            found = cls(
                 revision=int(data[naming.SECRET_CREDENTIALS_REVISION]),
                 api_key=data[naming.SECRET_API_KEY],
                 configuration_token=data[naming.SECRET_CONFIGURATION_TOKEN],
                 database_url=data[naming.SECRET_DATABASE_URL],
                 database_id=data[naming.SECRET_DATABASE_ID],
                 previous_api_key=data.get(naming.SECRET_PREVIOUS_API_KEY) if expires else None,
-                previous_expires_at=datetime.fromisoformat(expires) if expires else None,
+                previous_expires_at=_moment(expires) if expires else None,
             )
         except (KeyError, ValueError):
             return None
+        return found if is_well_formed(found.api_key) and found.configuration_token and found.database_url else None
+
+
+def _moment(text: str) -> datetime:
+    moment = datetime.fromisoformat(text)
+    return moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
