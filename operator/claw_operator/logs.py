@@ -5,6 +5,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
+from datetime import datetime
 from typing import Any
 
 from pythonjsonlogger.json import JsonFormatter
@@ -29,6 +30,11 @@ class _About(logging.Filter):
         return True
 
 
+def _shown(value: object) -> str:
+    # The library's own choice is to write out every field of a dataclass, whatever its repr keeps to itself.
+    return value.isoformat() if isinstance(value, datetime) else repr(value)
+
+
 def configure(level: str) -> None:
     """Send all logs to stdout as JSON. Libraries speak only when something is wrong."""
     handler = logging.StreamHandler(sys.stdout)
@@ -39,6 +45,7 @@ def configure(level: str) -> None:
             style="{",
             timestamp=True,
             rename_fields={"levelname": "level", "name": "logger"},
+            json_default=_shown,
         )
     )
     root = logging.getLogger()
