@@ -20,7 +20,7 @@ from claw_operator.external.local import LocalDriver
 from claw_operator.external.postgres import PostgresDriver
 from claw_operator.external.runtime import HttpRuntimeClient
 from claw_operator.kube import Kube
-from claw_operator.settings import Settings
+from claw_operator.settings import Settings, complaints
 
 log = logging.getLogger("claw_operator")
 
@@ -79,8 +79,8 @@ def main() -> None:
     try:
         settings = Settings()
     except ValidationError as error:
-        for problem in error.errors(include_url=False, include_input=False):
-            print(f"claw-operator: {'.'.join(map(str, problem['loc']))}: {problem['msg']}", file=sys.stderr)
+        for line in complaints(error):
+            print(f"claw-operator: {line}", file=sys.stderr)
         sys.exit(2)
     logs.configure(settings.log_level)
     asyncio.run(serve(settings))

@@ -1,0 +1,131 @@
+"""A wrong environment is told whole and at once; a right one is printed without its secrets."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from claw_operator import settings as module
+from claw_operator.__main__ import main
+from claw_operator.settings import Settings
+
+SECRETS = ("canary-model", "canary-database")
+
+
+@pytest.fixture
+def environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> pytest.MonkeyPatch:
+    """Everything that is needed, and nothing else."""
+    kubeconfig = tmp_path / "kubeconfig"
+    kubeconfig.write_text("")
+    for name in [*os.environ]:
+        if name.startswith(("CLAW_", "ANTHROPIC_", "KUBE")) or name in ("HOST", "PORT", "NAMESPACE", "WORKERS"):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("KUBECONFIG", str(kubeconfig))
+    monkeypatch.setenv("CLAW_LOCAL_DIRECTORY", str(tmp_path))
+    monkeypatch.setenv("CLAW_POSTGRES_ADMIN_URL", "postgresql://admin:canary-database@db.example/postgres")
+    monkeypatch.setenv("ANTHROPIC_API_KEY", "canary-model")
+    return monkeypatch
+
+
+def complaints(capsys: pytest.CaptureFixture[str]) -> list[str]:
+    """What the start says before it ends, line by line."""
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 2
+    shown = capsys.readouterr()
+    assert shown.out == ""
+    return [line.removeprefix("claw-operator: ") for line in shown.err.splitlines()]
+
+
+def test_four_variables_are_enough(environment: pytest.MonkeyPatch) -> None:
+    settings = Settings()
+    assert (settings.namespace, settings.port, settings.compute_driver) == ("claw", 8081, "local")
+    assert str(settings.model_base_url) == "https://api.anthropic.com/"
+
+
+def test_no_secret_is_printed(environment: pytest.MonkeyPatch) -> None:
+    settings = Settings()
+    shown = f"{settings!r} {settings} {settings.model_dump(mode='json')} {settings.model_dump_json()}"
+    assert not [secret for secret in SECRETS if secret in shown]
+    assert settings.model_api_key.get_secret_value() == "canary-model"
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("KUBECONFIG", "/no/such/file"),
+        ("CLAW_NAMESPACE", "Claw"),
+        ("CLAW_NAMESPACE", "a" * 64),
+        ("PORT", "http"),
+        ("PORT", "0"),
+        ("PORT", "65536"),
+        ("CLAW_LOG_LEVEL", "loud"),
+        ("CLAW_COMPUTE_DRIVER", "railway"),
+        ("CLAW_DATABASE_DRIVER", "neon"),
+        ("CLAW_POSTGRES_ADMIN_URL", "mysql://admin:canary-database@db.example"),
+        ("CLAW_POSTGRES_ADMIN_URL", "canary-database"),
+        ("ANTHROPIC_BASE_URL", "ftp://canary-model"),
+        ("ANTHROPIC_BASE_URL", "https://user:canary-model@api.example"),
+        ("CLAW_WORKERS", "0"),
+        ("CLAW_RESYNC_SECONDS", "0"),
+        ("CLAW_RESYNC_SECONDS", "nan"),
+        ("CLAW_SHUTDOWN_SECONDS", "-1"),
+    ],
+)
+def test_a_wrong_variable_is_named_and_its_value_is_not_repeated(
+    variable: str, value: str, environment: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    environment.setenv(variable, value)
+    (line,) = complaints(capsys)
+    assert line.startswith(f"{variable}: ")
+    assert not [secret for secret in SECRETS if secret in line]
+
+
+@pytest.mark.parametrize("variable", ["CLAW_LOCAL_DIRECTORY", "CLAW_POSTGRES_ADMIN_URL", "ANTHROPIC_API_KEY"])
+@pytest.mark.parametrize("value", [None, ""], ids=["missing", "empty"])
+def test_a_missing_variable_is_named(
+    variable: str, value: str | None, environment: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    if value is None:
+        environment.delenv(variable)
+    else:
+        environment.setenv(variable, value)
+    assert complaints(capsys) == [f"{variable}: Field required"]
+
+
+def test_everything_that_is_wrong_is_told_at_once(
+    environment: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    environment.delenv("KUBECONFIG")
+    environment.delenv("ANTHROPIC_API_KEY")
+    environment.setenv("PORT", "http")
+    assert {line.split(":")[0] for line in complaints(capsys)} == {"KUBECONFIG", "ANTHROPIC_API_KEY", "PORT"}
+
+
+def test_outside_of_a_cluster_nobodys_current_context_is_used(
+    environment: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    environment.delenv("KUBECONFIG")
+    environment.setenv("HOME", str(tmp_path))
+    (tmp_path / ".kube").mkdir()
+    (tmp_path / ".kube" / "config").write_text("somebody's production")
+    (line,) = complaints(capsys)
+    assert line.startswith("KUBECONFIG: ")
+
+
+def test_inside_of_a_cluster_the_pods_own_account_is_enough(environment: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    token = tmp_path / "token"
+    token.write_text("")
+    environment.delenv("KUBECONFIG")
+    environment.setattr(module, "_IN_CLUSTER", token)
+    assert Settings().kubeconfig is None
+
+
+def test_only_the_named_variables_are_read(environment: pytest.MonkeyPatch) -> None:
+    """A pod's environment is full of other people's variables."""
+    environment.setenv("NAMESPACE", "kube-system")
+    environment.setenv("WORKERS", "1")
+    environment.setenv("MODEL_API_KEY", "stolen")
+    settings = Settings()
+    assert (settings.namespace, settings.workers) == ("claw", 50)
+    assert settings.model_api_key.get_secret_value() == "canary-model"
