@@ -52,6 +52,8 @@ class Backoff:
 @dataclass
 class _Item:
     queued_since: float | None = None
+    lane: Lane = Lane.DUE
+    """Where it is queued, while it is."""
     running_since: float | None = None
     changed: bool = False
     failures: int = 0
@@ -135,10 +137,11 @@ class WorkQueue:
 
     def _enqueue(self, key: str, item: _Item, lane: Lane) -> None:
         item.cancel_timer()
+        if item.queued_since is not None and item.lane <= lane:
+            return
         if item.queued_since is None:
             item.queued_since = self._monotonic()
-        elif lane == Lane.DUE:
-            return
+        item.lane = lane
         # A key may stand in both lanes. Whichever comes first is taken; the other one finds nothing to do.
         self._queue.put_nowait((lane, next(self._sequence), key))
 
@@ -148,8 +151,10 @@ class WorkQueue:
             self._enqueue(key, item, Lane.DUE)
 
     async def _work(self) -> None:
-        while not self._stopping:
+        while True:
             _, _, key = await self._queue.get()
+            if self._stopping:
+                return
             item = self._items.get(key)
             if item is None or item.queued_since is None or item.running_since is not None:
                 continue
@@ -157,14 +162,15 @@ class WorkQueue:
 
     async def _pass(self, key: str, item: _Item) -> None:
         item.queued_since, item.running_since, item.changed = None, self._monotonic(), False
+        deadline = asyncio.timeout(self._pass_deadline)
         try:
-            async with asyncio.timeout(self._pass_deadline):
+            async with deadline:
                 result = await self._process(key)
-        except TimeoutError:
-            log.error("pass took too long", extra={"uid": key, "seconds": self._pass_deadline})
-            result = Result(failed=True)
         except Exception:
-            log.exception("pass failed; this is a bug", extra={"uid": key})
+            if deadline.expired():
+                log.error("pass took too long", extra={"uid": key, "seconds": self._pass_deadline})
+            else:
+                log.exception("pass failed; this is a bug", extra={"uid": key})
             result = Result(failed=True)
         finally:
             item.running_since = None
