@@ -42,10 +42,10 @@ class Store:
         return known is None or _wish(known) != _wish(body)
 
     def wrote(self, body: Body) -> None:
-        """Take in what a write returned."""
+        """Take in what a write returned; but what the watch has meanwhile seen deleted stays forgotten."""
         uid = body["metadata"]["uid"]
         known = self._instances.get(uid)
-        if known is None or _version(body) > _version(known):
+        if known is not None and _version(body) > _version(known):
             self._instances[uid] = body
 
     def forget(self, uid: str) -> None:
