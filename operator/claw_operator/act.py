@@ -9,8 +9,8 @@ from claw_operator.credentials import Credentials, RandomBytes
 from claw_operator.decide import Observed, Restarts, Step, StepKind, Unknown
 from claw_operator.desired import Desired
 from claw_operator.drivers import InstanceDrivers, counted
-from claw_operator.external import ComputeState, ObservedCompute, ObservedDatabase, Transient
-from claw_operator.kube import Kube
+from claw_operator.external import ComputeState, ObservedCompute, ObservedDatabase, Rejected, Transient
+from claw_operator.kube import Kube, Refused
 from claw_operator.metrics import Metrics
 
 Change = Callable[[Observed], Observed]
@@ -96,8 +96,11 @@ class Actor:
 
     async def _write(self, desired: Desired, credentials: Credentials) -> Change:
         name = naming.credentials_secret_name(desired.instance.metadata.name)
-        await self._kube.write_secret(desired.instance, name, credentials.to_secret())
-        return lambda observed: replace(observed, credentials=credentials)
+        try:
+            await self._kube.write_secret(desired.instance, name, credentials.to_secret())
+        except Refused as error:
+            raise Rejected(f"Secret {name} cannot be written: {error}") from error
+        return lambda observed: replace(observed, secret=credentials)
 
 
 def _present(observed: Observed) -> Credentials:

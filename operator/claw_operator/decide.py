@@ -72,12 +72,17 @@ class Observed:
     database: ObservedDatabase | Unknown | None
     compute: ObservedCompute | Unknown | None
     runtime: RuntimeReport | Unknown | None
-    credentials: Credentials | None
+    secret: Credentials | Unknown | None
     restarts: Restarts = Restarts()
     known_database_id: str | None = None
     """The id that the status remembers. A database that once was and now is gone is not made again silently."""
     accepted_loss: str | None = None
     """The id of the database whose loss a person accepted by annotation."""
+
+    @property
+    def credentials(self) -> Credentials | None:
+        """What the Secret holds, where it could be read."""
+        return self.secret if isinstance(self.secret, Credentials) else None
 
 
 @dataclass(frozen=True)
@@ -103,7 +108,7 @@ def database_vanished(observed: Observed) -> str | None:
         return None
     # The status is only a cache; the Secret remembers, too.
     lost = observed.known_database_id or (observed.credentials.database_id if observed.credentials else None)
-    return None if lost == observed.accepted_loss else lost
+    return None if not lost or lost == observed.accepted_loss else lost
 
 
 def restart_due(restarts: Restarts, now: datetime) -> datetime:
@@ -128,6 +133,8 @@ def _compute_exists(_: Desired, observed: Observed, __: datetime) -> Step | None
 
 def _credentials_are_current(desired: Desired, observed: Observed, now: datetime) -> Step | None:
     credentials, database = observed.credentials, observed.database
+    if isinstance(observed.secret, Unknown):
+        return None  # a new password would lock out the runtime that has the present one
     if isinstance(database, ObservedDatabase) and database.ready and not _opens(credentials, database):
         return Step(StepKind.ISSUE_CREDENTIALS, Reason.CREATING, "Credentials are being issued.")
     if credentials is None:

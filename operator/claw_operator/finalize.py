@@ -8,15 +8,18 @@ import logging
 from typing import Any
 
 from claw_crds import naming
-from claw_crds.v1alpha1 import DeletionPolicy, ObjectMeta
+from claw_crds.conditions import find
+from claw_crds.v1alpha1 import ConditionType, DeletionPolicy, ObjectMeta, Reason
 from claw_operator import findings
 from claw_operator.desired import Defaults
 from claw_operator.drivers import Drivers, UnknownDriver, pick
-from claw_operator.external import ExternalError, Owner, Unauthorized
+from claw_operator.external import ExternalError, Owner, Rejected
 from claw_operator.kube import Kube
 from claw_operator.memory import Memories
 from claw_operator.metrics import Metrics
+from claw_operator.pace import retry
 from claw_operator.report import Reporter
+from claw_operator.status import earlier
 from claw_operator.store import Store
 from claw_operator.teardown import teardown
 from claw_operator.workqueue import Result
@@ -24,6 +27,8 @@ from claw_operator.workqueue import Result
 log = logging.getLogger(__name__)
 
 Body = dict[str, Any]
+
+_GOING = "Everything that was made is being removed."
 
 
 class Finalizer:
@@ -52,7 +57,8 @@ class Finalizer:
         """One pass for an object that is being deleted."""
         if naming.FINALIZER not in meta.finalizers:
             return Result()  # somebody else's finalizer holds it
-        body = await self._reporter.say(body, findings.deleting("Everything that was made is being removed."))
+        if not _is_told(body):
+            body = await self._reporter.say(body, findings.deleting(_GOING))
         memory = self._memories.of(meta.uid)
         try:
             remains = await teardown(
@@ -63,20 +69,26 @@ class Finalizer:
                 self._metrics,
             )
         except UnknownDriver as error:
-            return await self._wait(body, meta, Unauthorized(str(error)))
+            return await self._wait(body, meta, Rejected(str(error)))
         except ExternalError as error:
             return await self._wait(body, meta, error)
         memory.trouble("")
         if remains.what:
+            await self._reporter.say(body, findings.deleting(_GOING))
             return Result(requeue_after=remains.poll_seconds)
-        self._store.wrote(await self._kube.remove_finalizer(body))
+        released = await self._kube.remove_finalizer(body)
         log.info("everything is gone")
-        return Result()
+        if released["metadata"].get("finalizers"):
+            self._store.wrote(released)
+            return Result()  # somebody else's finalizer holds it
+        # Not left to the watch, which does not tell of a deletion that happened while it was disconnected.
+        self._store.forget(meta.uid)
+        return Result(requeue_after=0.0)
 
     async def _wait(self, body: Body, meta: ObjectMeta, error: ExternalError) -> Result:
         self._memories.of(meta.uid).trouble(f"deletion: {error}")
         await self._reporter.say(body, findings.deleting(f"Waiting: {error}", error))
-        return Result(failed=True)
+        return retry(error)
 
     def _driver_names(self, body: Body) -> tuple[str, str]:
         spec = body.get("spec") or {}
@@ -86,5 +98,14 @@ class Finalizer:
         )
 
 
+def _is_told(body: Body) -> bool:
+    # Told once: to say it at the start of each pass would take back the obstacle that the last pass named.
+    ready = find(earlier(body).conditions, ConditionType.READY)
+    return ready is not None and ready.reason == Reason.DELETING
+
+
 def _policy(body: Body) -> DeletionPolicy:
-    return DeletionPolicy((body.get("spec") or {}).get("deletionPolicy", DeletionPolicy.DELETE))
+    try:
+        return DeletionPolicy((body.get("spec") or {}).get("deletionPolicy", DeletionPolicy.DELETE))
+    except ValueError:
+        return DeletionPolicy.RETAIN  # a policy of a newer operator: whatever it means, data is not deleted by guess

@@ -169,6 +169,8 @@ def _compute(observed: Observed, outcome: Outcome) -> Finding:
 
 def _runtime(desired: Desired, observed: Observed, outcome: Outcome, now: datetime) -> Finding:
     runtime, credentials = observed.runtime, observed.credentials
+    if isinstance(observed.secret, Unknown):
+        return _unknown(observed.secret)  # without its token, nobody can ask the runtime
     if runtime is None or credentials is None:
         return Finding(FALSE, Reason.PENDING, "The runtime is not deployed yet.")
     if isinstance(runtime, Unknown):

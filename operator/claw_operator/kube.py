@@ -34,11 +34,15 @@ _MERGE_PATCH = "application/merge-patch+json"
 
 
 class KubeError(Exception):
-    """The API server refused, or did not answer."""
+    """The API server did not do as asked."""
 
 
 class Unavailable(KubeError):
     """It did not answer, or told us to come back."""
+
+
+class Refused(KubeError):
+    """It understood and refuses: a right, a quota or an admission webhook is in the way."""
 
 
 class NotFound(KubeError):
@@ -255,7 +259,7 @@ def _refusal(method: str, path: str, status: int, document: Body) -> KubeError:
     # A failed `test` of a JSON patch is answered with 422, not 409.
     if status == 409 or (status == 422 and "the server rejected our request" in message):
         return Conflict(message)
-    return KubeError(f"{method} {path.partition('?')[0]}: {status} {message}")
+    return Refused(f"{method} {path.partition('?')[0]}: {status} {message}")
 
 
 def _test(body: Body) -> Body:
@@ -271,4 +275,5 @@ def _path_of(body: Body) -> str:
 
 
 def _decoded(data: Mapping[str, str]) -> dict[str, str]:
-    return {key: base64.b64decode(value).decode() for key, value in data.items()}
+    # Ours is all text. What a person put in instead is not our credentials, and is found to be none of them.
+    return {key: base64.b64decode(value).decode(errors="replace") for key, value in data.items()}

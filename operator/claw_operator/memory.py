@@ -60,15 +60,12 @@ class Memory:
             self._seconds[START_RUNTIME] = time.monotonic() - self._deployed
             self._deployed = None
 
-    def precise(self, record: ProvisioningStatus) -> ProvisioningStatus:
-        """The record with the moment of the request as this process saw it: Kubernetes keeps whole seconds only."""
-        if timedelta(0) <= self.first_seen - record.requested_at < timedelta(seconds=2):
-            return record.model_copy(update={"requested_at": self.first_seen})
-        return record
-
     def completed(self, record: ProvisioningStatus, now: datetime) -> ProvisioningStatus:
         """The record of an instance that is available for the first time."""
-        seconds = round(max((now - record.requested_at).total_seconds(), 0.0), 3)
+        # Kubernetes keeps whole seconds only; this process saw the request at a finer moment.
+        seen_at_once = timedelta(0) <= self.first_seen - record.requested_at < timedelta(seconds=2)
+        since = self.first_seen if seen_at_once else record.requested_at
+        seconds = round(max((now - since).total_seconds(), 0.0), 3)
         steps = tuple(StepTiming(name=name, seconds=round(spent, 3)) for name, spent in self._seconds.items())
         return record.model_copy(update={"ready_at": now, "seconds": seconds, "steps": steps})
 

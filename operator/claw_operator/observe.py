@@ -27,15 +27,15 @@ async def observe(
     database, compute, values = await asyncio.gather(
         _or_unknown(counted(metrics, database_driver.name, "observe", database_driver.observe(owner))),
         _or_unknown(counted(metrics, compute_driver.name, "observe", compute_driver.observe(owner))),
-        kube.read_secret(owner.namespace, secret, owner.uid),
+        _or_unknown(kube.read_secret(owner.namespace, secret, owner.uid)),
     )
-    credentials = None if values is None else Credentials.from_secret(values)
+    credentials = Credentials.from_secret(values) if isinstance(values, dict) else values
     status = instance.status
     return Observed(
         database=database,
         compute=compute,
         runtime=await _runtime(compute, credentials, drivers, metrics),
-        credentials=credentials,
+        secret=credentials,
         restarts=restarts,
         known_database_id=status.database.id if status.database is not None else None,
         accepted_loss=instance.metadata.annotations.get(naming.ACCEPT_DATABASE_LOSS),
@@ -44,12 +44,16 @@ async def observe(
 
 async def _runtime(
     compute: ObservedCompute | Unknown | None,
-    credentials: Credentials | None,
+    credentials: Credentials | Unknown | None,
     drivers: InstanceDrivers,
     metrics: Metrics,
 ) -> RuntimeReport | Unknown | None:
-    if not isinstance(compute, ObservedCompute) or credentials is None:
-        return None if not isinstance(compute, Unknown) else Unknown(compute.error)
+    if isinstance(compute, Unknown):
+        return Unknown(compute.error)
+    if isinstance(credentials, Unknown):
+        return Unknown(credentials.error)
+    if compute is None or credentials is None:
+        return None
     if compute.state != ComputeState.RUNNING:
         return None if compute.state == ComputeState.EMPTY else Unknown(Transient("The runtime does not run."))
     call = drivers.runtime.observe(compute.url, credentials.configuration_token)

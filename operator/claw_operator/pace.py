@@ -12,7 +12,14 @@ from datetime import datetime
 
 from claw_crds.configuration import RuntimeReport
 from claw_operator.decide import Observed, Unknown
-from claw_operator.external import ComputeState, ObservedCompute, ObservedDatabase, RateLimited, Transient
+from claw_operator.external import (
+    ComputeState,
+    ExternalError,
+    ObservedCompute,
+    ObservedDatabase,
+    RateLimited,
+    Transient,
+)
 from claw_operator.findings import Failure
 from claw_operator.workqueue import Result
 
@@ -35,10 +42,14 @@ class Pacing:
 
     def after_failures(self, failures: Sequence[Failure]) -> Result:
         """The next pass after one that could not do all it wanted."""
-        waits = [f.error.retry_after for f in failures if isinstance(f.error, RateLimited)]
-        if any(isinstance(failure.error, Transient) for failure in failures):
-            return Result(requeue_after=max(waits, default=0.0), failed=True)
-        return Result(requeue_after=self.settled())
+        results = [retry(failure.error) for failure in failures if isinstance(failure.error, Transient)]
+        waits = [result.requeue_after or 0.0 for result in results]
+        return Result(requeue_after=max(waits), failed=True) if waits else Result(requeue_after=self.settled())
+
+
+def retry(error: ExternalError) -> Result:
+    """The next try after that error: with the queue's backoff, and never before the provider allows it."""
+    return Result(requeue_after=error.retry_after if isinstance(error, RateLimited) else 0.0, failed=True)
 
 
 def under_way(observed: Observed) -> bool:

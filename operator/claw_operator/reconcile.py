@@ -18,7 +18,6 @@ from claw_crds.configuration import RuntimeReport
 from claw_crds.v1alpha1 import (
     ClawInstance,
     ClawInstanceStatus,
-    ClawPlan,
     ConditionType,
     DeletionPolicy,
     ObjectMeta,
@@ -27,7 +26,7 @@ from claw_crds.v1alpha1 import (
 )
 from claw_operator import findings, provisioning
 from claw_operator.act import Actor
-from claw_operator.decide import Decision, Observed, Step, StepKind, Unknown, decide
+from claw_operator.decide import Observed, Step, StepKind, Unknown, decide
 from claw_operator.desired import Defaults, Desired
 from claw_operator.drivers import Drivers, InstanceDrivers, UnknownDriver, pick
 from claw_operator.external import ExternalError
@@ -38,7 +37,7 @@ from claw_operator.logs import about
 from claw_operator.memory import Memories
 from claw_operator.metrics import Metrics
 from claw_operator.observe import observe
-from claw_operator.pace import Pacing, under_way
+from claw_operator.pace import Pacing, retry, under_way
 from claw_operator.report import Reporter
 from claw_operator.status import compute_status, earlier
 from claw_operator.store import Store
@@ -97,14 +96,10 @@ class Reconciler:
         ):
             try:
                 result = await self._pass(body, meta)
-            except Conflict:
-                result = await self._read_again(meta)
-            except NotFound:
-                self._store.forget(uid)
-                result = Result(requeue_after=0.0)
+            except (Conflict, NotFound) as error:
+                result = await self._read_again(meta, error)
             except KubeError as error:
-                self._memories.of(uid).trouble(str(error))
-                result = Result(failed=True)
+                result = self._trouble(uid, error)
         self._metrics.passes.labels("failed" if result.failed else "ok").inc()
         return result
 
@@ -112,7 +107,7 @@ class Reconciler:
         if meta.deletion_timestamp is not None:
             return await self._finalizer.finalize(body, meta)
         try:
-            instance = ClawInstance.parse(body)
+            instance = _parsed(body)
         except ValidationError as error:
             return await self._cannot(body, Reason.INVALID_SPEC, _first_problem(error))
         if meta.annotations.get(naming.PAUSED) == "true":
@@ -122,10 +117,15 @@ class Reconciler:
             # Nothing external is created before the API server has answered that the finalizer is on the object.
             body = await self._kube.add_finalizer(body)
             self._store.wrote(body)
-            instance = ClawInstance.parse(body)
-        plan = await self._plan(instance.spec.plan_ref.name)
-        if plan is None:
-            message = f"There is no ClawPlan {instance.spec.plan_ref.name}."
+            instance = _parsed(body)
+        name = instance.spec.plan_ref.name
+        try:
+            # The watch of the plans may be behind that of the instances.
+            plan = self._store.plan(name) or await self._kube.get_plan(name)
+        except NotFound:
+            return await self._cannot(body, Reason.PLAN_NOT_FOUND, f"There is no ClawPlan {name}.")
+        except ValidationError as error:
+            message = f"ClawPlan {name} cannot be used: {_first_problem(error)}"
             return await self._cannot(body, Reason.PLAN_NOT_FOUND, message)
         desired = Desired(instance, plan, self._defaults)
         try:
@@ -139,30 +139,30 @@ class Reconciler:
     async def _converge(self, body: Body, desired: Desired, drivers: InstanceDrivers) -> Result:
         instance, memory = desired.instance, self._memories.of(desired.owner.uid)
         observed = await observe(desired, drivers, self._kube, self._metrics, memory.restarts)
-        record = memory.precise(provisioning.begun(instance, observed, memory.first_seen))
-        due = provisioning.deadline(instance, record)
+        record = provisioning.begun(instance, observed, memory.first_seen, self._clock())
+        due = provisioning.deadline(instance, record, memory.first_seen)
         if due is not None and self._clock() >= due:
-            failed = provisioning.failed_status(instance, record, self._clock())
+            body = await self._reporter.write(body, provisioning.failed_status(instance, record, self._clock()))
             self._metrics.provisioning_failures.inc()
-            return await self._roll_back(await self._reporter.write(body, failed), desired, drivers)
+            return await self._roll_back(body, desired, drivers)
 
         if isinstance(observed.runtime, RuntimeReport):
             memory.answered()
         failures = _not_observed(observed)
         done: list[Step] = []
         for _ in range(_ROUNDS):
-            steps = _possible(decide(desired, observed, self._clock()), failures)
+            if _names_new_things(instance.status, observed):
+                # Known ids are written at once: should this process die now, people still see what was made. And
+                # before anything else is done: credentials without a status would look like a status that was lost.
+                body = await self._report(body, desired, observed, failures, record)
+                instance = _parsed(body)
+                desired = desired.of(instance)
+            steps = _without(decide(desired, observed, self._clock()).steps, failures)
             if not steps:
                 break
             observed = await self._act(steps, desired, observed, drivers, failures)
-            done += steps
-            if _names_new_things(instance.status, observed):
-                # Known ids are written at once: should this process die now, people still see what was made.
-                body = await self._report(body, desired, observed, failures, record)
-                instance = ClawInstance.parse(body)
-                desired = desired.of(instance)
+            done += _without(steps, failures)
         await self._report(body, desired, observed, failures, record, done)
-        memory.restarts = observed.restarts
         memory.trouble("; ".join(str(failure) for failure in failures))
         return self._next(desired, observed, failures, record, drivers)
 
@@ -177,18 +177,19 @@ class Reconciler:
         """Carry out the steps of one round side by side, and take in what they changed."""
         memory = self._memories.of(desired.owner.uid)
 
-        async def carry_out(step: Step) -> None:
+        async def carry_out(step: Step) -> Failure | None:
             nonlocal observed
             with about(step=step.kind.value), memory.timed(step.kind.value, self._metrics):
                 try:
                     change = await self._actor.act(step, desired, observed, drivers, self._clock())
                 except ExternalError as error:
-                    failures.append(Failure(step.kind.value, error))
-                    return
+                    return Failure(step.kind.value, error)
                 log.info(step.message)
             if step.kind == StepKind.DEPLOY:
                 memory.deployed()
             observed = change(observed)
+            memory.restarts = observed.restarts
+            return None
 
         # Every step is awaited to its end, also when another one fails: a create that is cancelled in the middle may
         # have been carried out, and nobody would know its id.
@@ -196,6 +197,8 @@ class Reconciler:
         for result in results:
             if isinstance(result, BaseException):
                 raise result
+        # In the order of the steps and not of their ends, or the status would change from pass to pass.
+        failures += [result for result in results if isinstance(result, Failure)]
         return observed
 
     async def _report(
@@ -210,7 +213,7 @@ class Reconciler:
         now = self._clock()
         outcome = Outcome(pending=decide(desired, observed, now).steps, failures=failures)
         found = compute_status(desired, observed, outcome, record, now)
-        if record.ready_at is None and provisioning.is_complete(found):
+        if record.ready_at is None and not record.recovered and provisioning.is_complete(found):
             completed = self._memories.of(desired.owner.uid).completed(record, now)
             found = found.model_copy(update={"provisioning": completed})
             self._metrics.provisioning_seconds.observe(completed.seconds or 0.0)
@@ -233,7 +236,8 @@ class Reconciler:
         if memory.waiting_since is not None:
             shortest = min(drivers.compute.poll_seconds, drivers.database.poll_seconds)
             waits.append(self._pacing.polling(memory.waiting_since, now, shortest))
-        moments = (decide(desired, observed, now).look_again_at, provisioning.deadline(desired.instance, record))
+        due = provisioning.deadline(desired.instance, record, memory.first_seen)
+        moments = (decide(desired, observed, now).look_again_at, due)
         waits += [max((moment - now).total_seconds(), 0.0) for moment in moments if moment is not None]
         return Result(requeue_after=min(waits))
 
@@ -244,13 +248,14 @@ class Reconciler:
             remains = await teardown(desired.owner, DeletionPolicy.DELETE, drivers, self._kube, self._metrics)
         except ExternalError as error:
             memory.trouble(f"rollback: {error}")
-            return Result(failed=True)
+            return retry(error)
+        memory.trouble("")
         if remains.what:
             return Result(requeue_after=remains.poll_seconds)
         nothing = earlier(body).model_copy(update={"compute": None, "database": None})
-        await self._reporter.write(body, nothing)
+        body = await self._reporter.write(body, nothing)
         self._memories.forget(desired.owner.uid)
-        return Result()
+        return Result(requeue_after=0.0) if provisioning.asked_again(_parsed(body)) else Result()
 
     async def _cannot(self, body: Body, reason: Reason, message: str) -> Result:
         """Say what is wrong and wait: only another spec or plan can mend it."""
@@ -258,38 +263,45 @@ class Reconciler:
         await self._reporter.say(body, findings.invalid(reason, message, has_ready=has_ready))
         return Result()
 
-    async def _plan(self, name: str) -> ClawPlan | None:
-        known = self._store.plan(name)
-        if known is not None:
-            return known
-        try:
-            return await self._kube.get_plan(name)  # the watch of the plans may be behind that of the instances
-        except NotFound:
-            return None
-
-    async def _read_again(self, meta: ObjectMeta) -> Result:
+    async def _read_again(self, meta: ObjectMeta, cause: KubeError) -> Result:
+        """Go on with the object as it is now: it was changed meanwhile, or it is gone."""
         try:
             fresh = await self._kube.get_instance(meta.namespace, meta.name)
         except NotFound:
             self._store.forget(meta.uid)
             return Result(requeue_after=0.0)
         except KubeError as error:
-            self._memories.of(meta.uid).trouble(str(error))
-            return Result(failed=True)
-        if fresh["metadata"]["uid"] == meta.uid:
-            self._store.wrote(fresh)
-        else:
+            return self._trouble(meta.uid, error)
+        if fresh["metadata"]["uid"] != meta.uid:
             self._store.forget(meta.uid)
+            return Result(requeue_after=0.0)
+        if fresh["metadata"]["resourceVersion"] == meta.resource_version:
+            return self._trouble(meta.uid, cause)  # neither: trying at once would meet the same
+        self._store.wrote(fresh)
         return Result(requeue_after=0.0)
 
+    def _trouble(self, uid: str, error: KubeError) -> Result:
+        self._memories.of(uid).trouble(str(error))
+        return Result(failed=True)
 
-def _possible(decision: Decision, failures: Sequence[Failure]) -> list[Step]:
+
+def _parsed(body: Body) -> ClawInstance:
+    """The instance. A status that does not parse is as good as none: it is a cache, and one pass rebuilds it."""
+    try:
+        return ClawInstance.parse(body)
+    except ValidationError as error:
+        if any(problem["loc"][0] != "status" for problem in error.errors()):
+            raise
+        return ClawInstance.parse({field: value for field, value in body.items() if field != "status"})
+
+
+def _without(steps: Sequence[Step], failures: Sequence[Failure]) -> list[Step]:
     failed = {failure.what for failure in failures}
-    return [step for step in decision.steps if step.kind.value not in failed]
+    return [step for step in steps if step.kind.value not in failed]
 
 
 def _not_observed(observed: Observed) -> list[Failure]:
-    parts = {"database": observed.database, "compute": observed.compute}
+    parts = {"database": observed.database, "compute": observed.compute, "credentials": observed.secret}
     return [Failure(what, part.error) for what, part in parts.items() if isinstance(part, Unknown)]
 
 

@@ -30,6 +30,7 @@ from claw_operator.external import ObservedCompute
 from claw_operator.findings import Findings, Outcome, alive
 
 _MESSAGE_LIMIT = 1024
+_NAME_LIMIT = 255
 _ORDER = list(ConditionType)
 
 
@@ -143,9 +144,10 @@ def _whole_mebibytes(size: int | None) -> int | None:
 def _runtime(observed: Observed, before: RuntimeStatus | None, now: datetime) -> RuntimeStatus | None:
     if not isinstance(observed.runtime, RuntimeReport):
         return before
+    revision = observed.runtime.configuration_revision
     return RuntimeStatus(
-        version=observed.runtime.version,
-        configuration_revision=observed.runtime.configuration_revision,
+        version=observed.runtime.version[:_NAME_LIMIT],  # words from outside, of any length
+        configuration_revision=None if revision is None else revision[:_NAME_LIMIT],
         last_probe_time=now,
     )
 
