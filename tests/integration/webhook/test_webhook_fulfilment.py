@@ -9,6 +9,7 @@ from claw_crds import naming
 from claw_dev.cluster import ControlPlane
 from claw_dev.simulators.faults import Fault, FaultKind
 from claw_dev.simulators.stripe.records import Subscription, SubscriptionStatus
+from claw_webhook.cleaning import clean_line
 from tests.eventually import eventually
 from tests.integration.webhook.conftest import World
 from tests.unit.webhook.test_cleaning import HOSTILE_NAMES
@@ -160,15 +161,17 @@ async def test_resending_an_event_in_stripe_tries_a_refusal_again(world: World) 
         await spec_becomes(world, subscription, state="Running")
 
 
-@pytest.mark.parametrize("name", HOSTILE_NAMES, ids=lambda name: ascii(name)[:24])
-async def test_the_api_server_takes_every_cleaned_name(world: World, name: str) -> None:
+async def test_the_api_server_takes_every_cleaned_name(world: World) -> None:
+    names = [name for name in HOSTILE_NAMES if "\ud800" not in name]  # Stripe could not say it in UTF-8
     async with world.running():
-        subscription = await world.buy(name=name.replace("\ud800", "?"), business_name=name.replace("\ud800", "?"))
-        customer = (await world.instance_of(subscription))["spec"]["customer"]
-        assert 0 < len(customer["name"]) <= 200
+        bought = {await world.buy(name=name, business_name=name): name for name in names}
         await world.settled()
-        (row,) = await world.rows("SELECT name, company FROM customers")
-        assert row == {"name": customer["name"], "company": customer["company"]}
+        assert await world.rows("SELECT * FROM inbox WHERE state NOT IN ('done', 'ignored')") == []
+        for subscription, name in bought.items():
+            customer = (await world.instance_of(subscription))["spec"]["customer"]
+            assert customer["name"] == customer["company"] == clean_line(name)
+        rows = await world.rows("SELECT name FROM customers")
+        assert sorted(row["name"] for row in rows) == sorted(str(clean_line(name)) for name in names)
 
 
 @pytest.mark.parametrize(
