@@ -28,6 +28,7 @@ from claw_runtime.services import Services
 log = logging.getLogger(__name__)
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_NAMED = web.RequestKey("request_id", str)
 _QUIET = {"/health", "/ready", "/internal/status"}
 """Asked every few seconds: only worth a line when they fail."""
 
@@ -36,6 +37,7 @@ Next = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 def application(services: Services) -> web.Application:
     """The server's application. Its end stops the services; starting them is up to whoever runs it."""
+    # Unpacked by the server, a small body could become any size before anybody has counted it.
     app = web.Application(middlewares=[_observed], handler_args={"auto_decompress": False})
     app[SERVICES] = services
     for route in ROUTES:
@@ -50,10 +52,9 @@ async def _running(app: web.Application) -> AsyncIterator[None]:
     await app[SERVICES].stop()
 
 
-async def _mark(_: web.Request, response: web.StreamResponse) -> None:
+async def _mark(request: web.Request, response: web.StreamResponse) -> None:
     """What every answer says of itself, the streamed ones too."""
-    if (request_id := REQUEST_ID.get()) is not None:
-        response.headers["X-Request-Id"] = request_id
+    response.headers["X-Request-Id"] = request[_NAMED]
     response.headers["Cache-Control"] = "no-store"
     response.headers["X-Content-Type-Options"] = "nosniff"
     response.headers["Server"] = "claw"
@@ -64,6 +65,7 @@ async def _observed(request: web.Request, handler: Next) -> web.StreamResponse:
     """Name the request, answer whatever went wrong as a problem, and log one line without the customer's words."""
     given = request.headers.get("X-Request-Id", "")
     request_id = given if _REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
+    request[_NAMED] = request_id
     token = REQUEST_ID.set(request_id)
     begun = time.perf_counter()
     try:

@@ -1,5 +1,6 @@
 """Who gets in, and what may be said: keys, suspension, bodies."""
 
+import gzip
 import io
 import json
 import secrets
@@ -136,6 +137,15 @@ async def test_a_body_of_unknown_length_is_refused_when_it_becomes_too_long(runt
     assert sent < 100 * MIB
 
 
+async def test_a_packed_body_is_not_unpacked(runtime: Runtime) -> None:
+    bomb = gzip.compress(b'{"message": "' + b" " * 50 * MIB + b'Hello"}')
+
+    answer = await runtime.post("/api/chat", data=bomb, headers={"Content-Encoding": "gzip"})
+
+    assert len(bomb) < MIB
+    assert (answer.status, answer.problem) == (400, "malformed-body")
+
+
 async def test_unknown_members_are_tolerated(runtime: Runtime) -> None:
     assert (await runtime.chat(temperature=2, fromTheFuture={"a": 1})).status == 200
 
@@ -181,5 +191,8 @@ async def test_a_request_keeps_its_id_when_it_is_a_decent_one(runtime: Runtime) 
     kept = await runtime.get("/health", headers={"X-Request-Id": "trace-1"})
     replaced = await runtime.get("/api/nothing", headers={"X-Request-Id": "no spaces please"})
 
+    streamed = await runtime.chat(stream=True)
+
     assert kept.headers["X-Request-Id"] == "trace-1"
+    assert len(streamed.headers["X-Request-Id"]) == 32
     assert replaced.headers["X-Request-Id"] == replaced.json["requestId"] != "no spaces please"

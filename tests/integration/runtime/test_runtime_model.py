@@ -49,9 +49,7 @@ async def test_an_answer_is_complete_and_counted(claude: ClaudeSimulator) -> Non
 
 
 @pytest.mark.parametrize("kind", [FaultKind.CUT, FaultKind.LOST_ANSWER])
-async def test_a_connection_that_breaks_at_once_is_made_anew(
-    claude: ClaudeSimulator, kind: FaultKind
-) -> None:
+async def test_a_connection_that_breaks_at_once_is_made_anew(claude: ClaudeSimulator, kind: FaultKind) -> None:
     claude.faults.add(Fault(kind=kind))
 
     assert (await answer(Claude(claude.url, "sk-test"))).complete
