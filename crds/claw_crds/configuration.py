@@ -7,8 +7,9 @@ redeploy, and nothing that a customer typed ever becomes an environment variable
 
 import hashlib
 import json
+from collections.abc import Mapping
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import Field, StringConstraints
 
@@ -85,8 +86,25 @@ class RuntimeConfiguration(Model):
     @property
     def revision(self) -> str:
         """Sixteen hexadecimal digits that change when anything in the document does."""
-        canonical = json.dumps(self.wire(), sort_keys=True, separators=(",", ":"), ensure_ascii=True)
-        return hashlib.sha256(canonical.encode()).hexdigest()[:16]
+        return revision_of(self.wire())
+
+
+def revision_of(document: Mapping[str, Any]) -> str:
+    """The revision of a document as it came. A member that is null and one that is absent mean the same.
+
+    A runtime computes it from what it was sent and not from its own model: a newer operator sends members that the
+    model drops, and would send the document again for ever.
+    """
+    canonical = json.dumps(_without_nulls(document), sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+    return hashlib.sha256(canonical.encode()).hexdigest()[:16]
+
+
+def _without_nulls(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {name: _without_nulls(member) for name, member in value.items() if member is not None}
+    if isinstance(value, list):
+        return [_without_nulls(entry) for entry in value]
+    return value
 
 
 class RuntimeUsage(Model):

@@ -1,6 +1,6 @@
 """What every model of the API shares: camelCase on the wire, frozen in memory, tolerant of fields it does not know."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, PlainSerializer
@@ -22,7 +22,7 @@ EMAIL = rf'^[^{_UNSEEN}{_BLANK}@<>,;:"\\]{{1,64}}@[^{_UNSEEN}{_BLANK}@<>,;:"\\]{
 
 
 def _rfc3339(moment: datetime) -> str:
-    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 Timestamp = Annotated[datetime, PlainSerializer(_rfc3339, return_type=str, when_used="json")]

@@ -6,7 +6,6 @@ instance never takes the configuration of another.
 """
 
 import asyncio
-import hashlib
 import json
 import logging
 from collections.abc import Awaitable, Callable, Mapping
@@ -16,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
-from claw_crds.configuration import RuntimeConfiguration
+from claw_crds.configuration import RuntimeConfiguration, revision_of
 from claw_runtime.problems import WRONG_INSTANCE, Problem
 
 if TYPE_CHECKING:
@@ -41,25 +40,6 @@ class Active:
 def activate(document: RuntimeConfiguration, source: Mapping[str, Any]) -> Active:
     """The parsed document together with what it was parsed from."""
     return Active(document, revision_of(source), source)
-
-
-def revision_of(source: Mapping[str, Any]) -> str:
-    """`RuntimeConfiguration.revision` of the document as it came.
-
-    An operator newer than this runtime sends members that the model here drops. Computed from the model, the revision
-    would never be the operator's, and it would send the document again for ever.
-    """
-    canonical = json.dumps(_without_nulls(source), sort_keys=True, separators=(",", ":"), ensure_ascii=True)
-    return hashlib.sha256(canonical.encode()).hexdigest()[:16]
-
-
-def _without_nulls(value: Any) -> Any:
-    """A member that is null and one that is absent mean the same."""
-    if isinstance(value, Mapping):
-        return {name: _without_nulls(member) for name, member in value.items() if member is not None}
-    if isinstance(value, list):
-        return [_without_nulls(entry) for entry in value]
-    return value
 
 
 class Configurations:

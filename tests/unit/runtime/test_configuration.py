@@ -10,9 +10,9 @@ from claw_crds.configuration import (
     KeyHash,
     PlanConfiguration,
     RuntimeConfiguration,
+    revision_of,
 )
 from claw_crds.instance import Customer, State, WorkspaceFile
-from claw_runtime.configuration import revision_of
 
 
 def configuration() -> RuntimeConfiguration:
