@@ -96,7 +96,7 @@ class Fulfilment:
         await claim.refuse(refusal.reason, refusal.message)
         self._metrics.fulfilments.labels("refused").inc()
         self._metrics.refusals.labels(refusal.reason).inc()
-        if claim.reason != refusal.reason:
+        if refusal.reason not in claim.known_reasons:
             logger.error(refusal.message, extra={"subscription": claim.subscription, "reason": refusal.reason})
 
     async def _postpone(self, claim: Claim, reason: str, message: str) -> None:
@@ -105,5 +105,5 @@ class Fulfilment:
         context = {"subscription": claim.subscription, "reason": reason}
         if not again:
             logger.error("given up; once repaired, resend the event in Stripe: %s", message, extra=context)
-        elif claim.reason != reason:
+        elif reason not in claim.known_reasons:
             logger.warning("tried again later: %s", message, extra=context)

@@ -1,7 +1,7 @@
 """The inbox: every verified event, stored once before Stripe gets its answer, and worked off afterwards.
 
-What is claimed is not an event but a subscription, with all events that are pending about it: the live subscription is
-looked at once for all of them. While somebody holds a claim nobody else gets one for the same subscription, or the
+What is claimed is not an event but a subscription, with all events about it that are not done: the live subscription
+is looked at once for all of them. While somebody holds a claim nobody else gets one for the same subscription, or the
 slower of two could apply an older look over a newer one. The claim is a transaction and lives no longer than its
 process: after a crash the same events are pending again at once, without a lease that would have to run out.
 
@@ -100,7 +100,7 @@ class Inbox:
 
     @asynccontextmanager
     async def claim(self) -> AsyncIterator["Claim | None"]:
-        """All pending events of one subscription, for this caller alone; None when nothing is due.
+        """A subscription with something pending that is due, for this caller alone; None when there is none.
 
         Leaving without having settled or postponed them makes them pending again, at once.
         """
@@ -138,20 +138,21 @@ class Inbox:
         rows = await fetch_all(
             connection,
             """
-            SELECT id, payload, attempts, reason FROM inbox
-            WHERE state = 'pending' AND subscription = %s
+            SELECT id, payload, state, attempts, reason FROM inbox
+            WHERE subscription = %s AND state IN ('pending', 'refused', 'dead')
             ORDER BY received_at
             FOR UPDATE SKIP LOCKED
             """,
             [subscription],
         )
-        if not rows:
+        pending = [row for row in rows if row["state"] == "pending"]
+        if not pending:
             return None
         return Claim(
             subscription=subscription,
             events=tuple(Event.parse(row["payload"]) for row in rows),
-            attempts=max(row["attempts"] for row in rows),
-            reason=next((row["reason"] for row in rows if row["reason"]), None),
+            attempts=max(row["attempts"] for row in pending),
+            known_reasons=frozenset(row["reason"] for row in rows if row["reason"]),
             _connection=connection,
             _clock=self._clock,
             _random=self._random,
@@ -181,15 +182,15 @@ class Inbox:
 
 @dataclass(frozen=True)
 class Claim:
-    """All pending events of one subscription. Settled or postponed together."""
+    """All events about one subscription that are not done. What becomes of one becomes of all."""
 
     subscription: str
     events: tuple[Event, ...]
     """In the order in which they arrived."""
     attempts: int
-    """How often this has failed already."""
-    reason: str | None
-    """Why it failed or was refused the last time."""
+    """How often this has failed in a row."""
+    known_reasons: frozenset[str]
+    """Why it failed or was refused earlier: somebody has been told of these."""
     _connection: Connection
     _clock: Callable[[], datetime]
     _random: Callable[[], float]
@@ -210,7 +211,10 @@ class Claim:
             return False
         due = self._clock() + timedelta(seconds=_RETRY.delay(failures, self._random))
         await self._connection.execute(
-            "UPDATE inbox SET attempts = %s, due_at = %s, reason = %s, message = %s WHERE id = ANY(%s)",
+            """
+            UPDATE inbox SET attempts = %s, due_at = %s, reason = %s, message = %s
+            WHERE id = ANY(%s) AND state = 'pending'
+            """,
             [failures, due, reason, message, self._ids],
         )
         return True

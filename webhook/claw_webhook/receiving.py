@@ -52,11 +52,8 @@ class Receiving:
         try:
             payload = verify(body, request.headers.get("Stripe-Signature"), self._secrets)
         except Forged as error:
-            # Anybody can cause it, so it is counted and not logged: a log must not be fillable from outside.
-            logger.debug("a delivery was turned away: %s", error)
-            detail = (
-                "The Stripe-Signature header does not hold: wrong secret, changed body, or older than five minutes."
-            )
+            self._turned_away(error)
+            detail = "The Stripe-Signature header does not hold: wrong secret, changed body, or over five minutes old."
             return "", "forged", problem(400, "Invalid signature", detail)
         self._forged = False
         try:

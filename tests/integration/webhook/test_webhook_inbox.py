@@ -191,7 +191,17 @@ async def test_a_refusal_rests_until_its_reason_is_gone(inbox: Inbox) -> None:
     async with inbox.claim() as claim:
         assert ids(claim) == ["evt_0"]
         assert claim is not None
-        assert claim.reason == "UnknownPrice"  # known already: not reported a second time
+        assert claim.known_reasons == {"UnknownPrice"}  # so that it is not reported a second time
+
+
+async def test_what_serves_a_subscription_settles_what_was_refused_about_it_before(inbox: Inbox) -> None:
+    await store(inbox, "evt_1")
+    async with inbox.claim() as claim:
+        assert claim is not None
+        await claim.refuse("UnknownPrice", "told to a person")
+    await store(inbox, "evt_2")
+    assert await settle(inbox) == ["evt_1", "evt_2"]
+    assert (await inbox.backlog()).unserved == {}
 
 
 async def test_the_backlog_says_how_much_and_how_old(inbox: Inbox, clock: Clock) -> None:

@@ -28,7 +28,9 @@ async def stored(world: World) -> list[str]:
     return [row["id"] for row in await world.rows("SELECT id FROM inbox ORDER BY received_at")]
 
 
-async def test_what_stripe_did_not_sign_just_now_is_refused_and_not_stored(world: World) -> None:
+async def test_what_stripe_did_not_sign_just_now_is_refused_and_not_stored(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
     orders: list[dict[str, Any]] = [
         {"signing": Signing.FORGED},
         {"signing": Signing.MALFORMED},
@@ -42,6 +44,7 @@ async def test_what_stripe_did_not_sign_just_now_is_refused_and_not_stored(world
             assert json.loads(answer["answer"])["title"] == "Invalid signature"
         assert await stored(world) == []
         assert await world.metric("claw_webhook_events_total", outcome="forged", type="") == len(orders)
+        assert len([record for record in caplog.records if "turned away" in record.getMessage()]) == 1
 
 
 async def test_what_is_signed_but_no_event_is_refused(world: World) -> None:

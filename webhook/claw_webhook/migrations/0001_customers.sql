@@ -15,7 +15,7 @@ CREATE TABLE inbox (
     finished_at  timestamptz
 );
 CREATE INDEX inbox_due ON inbox (due_at) WHERE state = 'pending';
-CREATE INDEX inbox_by_subscription ON inbox (subscription) WHERE state = 'pending';
+CREATE INDEX inbox_by_subscription ON inbox (subscription) WHERE state IN ('pending', 'refused', 'dead');
 CREATE INDEX inbox_unsettled ON inbox (reason) WHERE state IN ('refused', 'dead');
 
 -- customers.py: who pays, and what they subscribed to, as Stripe last told it.
