@@ -94,7 +94,7 @@ class Kube:
         return Access(
             server=configuration.host,
             ca_path=configuration.ssl_ca_cert,
-            token=token.removeprefix("Bearer ") if token else None,
+            token=token.split(" ", 1)[-1] if token else None,  # "Bearer …" of a kubeconfig, "bearer …" of a pod
             certificate_path=configuration.cert_file,
             private_key_path=configuration.key_file,
         )
@@ -213,9 +213,9 @@ class Kube:
 
     async def _call(self, method: str, path: str, body: Any = None, *, content_type: str = "application/json") -> Body:
         headers = {"Accept": "application/json", "Content-Type": content_type}
-        if (token := await self._token()) is not None:
-            headers["Authorization"] = token
         try:
+            if (token := await self._token()) is not None:
+                headers["Authorization"] = token
             response = await self._client.rest_client.request(
                 method,
                 self._client.configuration.host + path,
@@ -224,17 +224,19 @@ class Kube:
                 _request_timeout=self._timeout,
             )
             raw = await response.read()
-        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+        except (aiohttp.ClientError, config.ConfigException, TimeoutError, OSError) as error:
             self._note_away(error)
             raise Unavailable(f"the Kubernetes API does not answer: {type(error).__name__}") from error
+        document = _document(raw)
         if response.status >= 500 or response.status == 429:
             self._note_away(response.status)
-            raise Unavailable(f"the Kubernetes API answered {response.status}")
+            raise Unavailable(f"the Kubernetes API answered {response.status}: {_message(document, raw)}")
         self._note_back()
-        document: Body = json.loads(raw) if raw else {}
-        if response.status < 300:
-            return document
-        raise _refusal(method, path, response.status, document)
+        if response.status >= 300:
+            raise _refusal(method, path, response.status, document, raw)
+        if not document:
+            raise Unavailable("the Kubernetes API answered with something else than a JSON object")
+        return document
 
     async def _token(self) -> str | None:
         # Asked anew for every request: in a cluster, the token in the pod's file is replaced every hour.
@@ -252,9 +254,23 @@ class Kube:
             log.info("the Kubernetes API is back")
 
 
-def _refusal(method: str, path: str, status: int, document: Body) -> KubeError:
-    message = str(document.get("message", ""))[:500]
-    if status == 404:
+def _document(raw: bytes) -> Body:
+    """What was answered; empty when it is no JSON object but some proxy's page."""
+    try:
+        document = json.loads(raw)
+    except ValueError:
+        return {}
+    return document if isinstance(document, dict) else {}
+
+
+def _message(document: Body, raw: bytes) -> str:
+    return str(document.get("message") or raw.decode(errors="replace"))[:500]
+
+
+def _refusal(method: str, path: str, status: int, document: Body, raw: bytes) -> KubeError:
+    message = _message(document, raw)
+    # Of a path that nobody knows, without the CRDs or behind a proxy, a bare 404 says nothing about the object.
+    if status == 404 and document.get("reason") == "NotFound":
         return NotFound(message)
     # A failed `test` of a JSON patch is answered with 422, not 409.
     if status == 409 or (status == 422 and "the server rejected our request" in message):

@@ -4,6 +4,7 @@ It keeps objects by their path and knows just the requests that the operator mak
 asked is asked there, in tests/integration/operator.
 """
 
+import asyncio
 import base64
 import itertools
 import json
@@ -14,8 +15,6 @@ from typing import Any
 
 from aiohttp import web
 from kubernetes.aio.client import ApiClient, Configuration
-
-from claw_operator.kube import Kube
 
 Object = dict[str, Any]
 CarryOut = Callable[[], web.Response]
@@ -34,8 +33,14 @@ class ApiServer:
         self.objects: dict[str, Object] = {}
         self.requests: list[tuple[str, str]] = []
         self.url = ""
+        self.closed = asyncio.Event()
+        """Set when it stops serving."""
         self._versions = itertools.count(100)
         self._misbehaviours: list[tuple[str, str, Misbehaviour]] = []
+
+    def clear(self) -> None:
+        """Begin anew, at the same address."""
+        self.objects, self.requests, self._misbehaviours = {}, [], []
 
     def put(self, path: str, body: Object) -> Object:
         """Write an object past every rule, and return it as stored."""
@@ -57,7 +62,7 @@ class ApiServer:
         """Serve on a free port until the block ends."""
         app = web.Application()
         app.router.add_route("*", "/{path:.*}", self._handle)
-        runner = web.AppRunner(app, access_log=None)
+        runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
         await runner.setup()
         try:
             site = web.TCPSite(runner, "127.0.0.1", 0)
@@ -65,14 +70,15 @@ class ApiServer:
             self.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
             yield self
         finally:
+            self.closed.set()
             await runner.cleanup()
 
     @asynccontextmanager
-    async def session(self, timeout: float = 5.0) -> AsyncIterator[Kube]:  # noqa: ASYNC109 - handed to the session
-        """The operator's client of this server."""
+    async def client(self) -> AsyncIterator[ApiClient]:
+        """Connections to this server."""
         client = ApiClient(Configuration(host=self.url))
         try:
-            yield Kube(client, timeout=timeout)
+            yield client
         finally:
             await client.close()
 

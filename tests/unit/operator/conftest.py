@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any, TypeVar
 
 import pytest
+from kubernetes.aio.client import ApiClient
 
 from claw_crds.configuration import RuntimeReport
 from claw_crds.v1alpha1 import ClawInstance, ClawInstanceStatus
@@ -143,18 +144,31 @@ class Stage:
         return [o["reason"] for path, o in self.api.objects.items() if "/events/" in path]
 
 
-@pytest.fixture
-async def api() -> AsyncIterator[ApiServer]:
-    """An API server without objects."""
+@pytest.fixture(scope="session")
+async def api_server() -> AsyncIterator[ApiServer]:
+    """One for all tests: listening and making a client takes longer than most of them."""
     async with ApiServer().serving() as server:
         yield server
 
 
+@pytest.fixture(scope="session")
+async def client(api_server: ApiServer) -> AsyncIterator[ApiClient]:
+    """The connections to it."""
+    async with api_server.client() as client:
+        yield client
+
+
 @pytest.fixture
-async def kube(api: ApiServer) -> AsyncIterator[Kube]:
+async def api(api_server: ApiServer) -> ApiServer:
+    """An API server without objects."""
+    api_server.clear()
+    return api_server
+
+
+@pytest.fixture
+async def kube(client: ApiClient) -> Kube:
     """The operator's session with it."""
-    async with api.session() as session:
-        yield session
+    return Kube(client)
 
 
 @pytest.fixture
