@@ -21,7 +21,7 @@ from claw_operator.pace import Pacing
 from claw_operator.reconcile import Reconciler
 from claw_operator.report import Reporter
 from claw_operator.store import Store
-from claw_operator.workqueue import WorkQueue
+from claw_operator.workqueue import Backoff, WorkQueue
 
 log = logging.getLogger(__name__)
 
@@ -79,7 +79,7 @@ async def running_loop(
     queue = WorkQueue(reconciler.reconcile, random=random.random, workers=workers)
     queue.start()
     makers: list[ComputeDriver | DatabaseDriver] = [*drivers.compute.values(), *drivers.database.values()]
-    listeners = [asyncio.create_task(_listen(driver, store, queue)) for driver in drivers.compute.values()]
+    listeners = [asyncio.create_task(listen(driver, store, queue, random)) for driver in drivers.compute.values()]
 
     async def stop() -> None:
         for listener in listeners:
@@ -95,8 +95,19 @@ async def running_loop(
         await stop()
 
 
-async def _listen(driver: ComputeDriver, store: Store, queue: WorkQueue) -> None:
-    """What a driver notices by itself is looked at now, not at the next resync."""
-    async for uid in driver.changes():
-        if store.get(uid) is not None:
-            queue.add(uid)
+async def listen(driver: ComputeDriver, store: Store, queue: WorkQueue, random: Random) -> None:
+    """What a driver notices by itself is looked at now, not at the next resync. Ends when the driver tells no more."""
+    failures = 0
+    while True:
+        try:
+            async for uid in driver.changes():
+                failures = 0
+                if store.get(uid) is not None:
+                    queue.add(uid)
+        except Exception:
+            failures += 1
+            if failures == 1:
+                log.exception("driver %s does not tell what changes by itself; asking it again", driver.name)
+        else:
+            return
+        await asyncio.sleep(Backoff().seconds(failures, random.random))
