@@ -31,6 +31,7 @@ Body = dict[str, Any]
 
 _JSON_PATCH = "application/json-patch+json"
 _MERGE_PATCH = "application/merge-patch+json"
+_AS_US = f"?fieldManager={naming.OPERATOR_FIELD_MANAGER}"
 
 
 class KubeError(Exception):
@@ -120,7 +121,7 @@ class Kube:
     async def write_status(self, body: Body, status: ClawInstanceStatus) -> Body:
         """Replace the whole status. Raises Conflict when the object has changed since `body`."""
         patch = [_test(body), {"op": "add", "path": "/status", "value": status.wire()}]
-        return await self._call("PATCH", _path_of(body) + "/status", patch, content_type=_JSON_PATCH)
+        return await self._call("PATCH", _path_of(body) + "/status" + _AS_US, patch, content_type=_JSON_PATCH)
 
     async def read_secret(self, namespace: str, name: str, owner_uid: str) -> dict[str, str] | None:
         """The Secret's values; None when there is none.
@@ -166,12 +167,12 @@ class Kube:
         }
         path = f"/api/v1/namespaces/{meta.namespace}/secrets"
         try:
-            await self._call("POST", f"{path}?fieldManager={naming.OPERATOR_FIELD_MANAGER}", manifest)
+            await self._call("POST", path + _AS_US, manifest)
         except Conflict:
             await self.read_secret(meta.namespace, name, meta.uid)  # raises when it is somebody else's
             # `data: null` first, so that a value which is no longer wished does not stay behind.
             patch = {"data": None, "stringData": dict(values)}
-            await self._call("PATCH", f"{path}/{name}", patch, content_type=_MERGE_PATCH)
+            await self._call("PATCH", f"{path}/{name}{_AS_US}", patch, content_type=_MERGE_PATCH)
 
     async def delete_secret(self, namespace: str, name: str, owner_uid: str) -> None:
         """Delete the instance's Secret. Gone already is success; somebody else's is left alone."""
@@ -209,7 +210,7 @@ class Kube:
 
     async def _patch_finalizers(self, body: Body, finalizers: list[str]) -> Body:
         patch = [_test(body), {"op": "add", "path": "/metadata/finalizers", "value": finalizers}]
-        return await self._call("PATCH", _path_of(body), patch, content_type=_JSON_PATCH)
+        return await self._call("PATCH", _path_of(body) + _AS_US, patch, content_type=_JSON_PATCH)
 
     async def _call(self, method: str, path: str, body: Any = None, *, content_type: str = "application/json") -> Body:
         headers = {"Accept": "application/json", "Content-Type": content_type}
