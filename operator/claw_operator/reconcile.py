@@ -100,6 +100,10 @@ class Reconciler:
                 result = await self._read_again(meta, error)
             except KubeError as error:
                 result = self._trouble(uid, error)
+            except BaseException:
+                # A bug, or a pass that took too long: the queue logs and repeats it, and an alert can be set on it.
+                self._metrics.passes.labels("broken").inc()
+                raise
         self._metrics.passes.labels("failed" if result.failed else "ok").inc()
         return result
 
@@ -111,8 +115,7 @@ class Reconciler:
         except ValidationError as error:
             return await self._cannot(body, Reason.INVALID_SPEC, _first_problem(error))
         if meta.annotations.get(naming.PAUSED) == "true":
-            await self._reporter.say(body, findings.paused())
-            return Result()
+            return await self._wait_for_a_person(body, findings.paused())
         if naming.FINALIZER not in meta.finalizers:
             # Nothing external is created before the API server has answered that the finalizer is on the object.
             body = await self._kube.add_finalizer(body)
@@ -260,7 +263,12 @@ class Reconciler:
     async def _cannot(self, body: Body, reason: Reason, message: str) -> Result:
         """Say what is wrong and wait: only another spec or plan can mend it."""
         has_ready = find(earlier(body).conditions, ConditionType.READY) is not None
-        await self._reporter.say(body, findings.invalid(reason, message, has_ready=has_ready))
+        return await self._wait_for_a_person(body, findings.invalid(reason, message, has_ready=has_ready))
+
+    async def _wait_for_a_person(self, body: Body, found: findings.Findings) -> Result:
+        await self._reporter.say(body, found)
+        # The time until then is not the instance's own: once it goes on, it is seen anew and not at its deadline.
+        self._memories.forget(body["metadata"]["uid"])
         return Result()
 
     async def _read_again(self, meta: ObjectMeta, cause: KubeError) -> Result:

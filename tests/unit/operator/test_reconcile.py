@@ -214,6 +214,14 @@ class TestWhatIsTold:
         await stage.passes()
         assert stage.world.computes[NAME].deployments == 2
 
+    async def test_a_pass_that_a_bug_ended_is_counted_as_broken(self, stage: Stage) -> None:
+        stage.apply()
+        stage.world.failing["observe database"] = ZeroDivisionError("a bug")  # type: ignore[assignment]
+        with pytest.raises(ZeroDivisionError):
+            await stage.passes()
+        sample = ("claw_passes_total", {"result": "broken"})
+        assert stage.metrics.registry.get_sample_value(*sample) == 1
+
 
 class TestTheDeadline:
     """Who is rolled back, and who never is."""
@@ -238,6 +246,29 @@ class TestTheDeadline:
         stage.apply(metadata=LONG_AGO)
         await stage.passes(2)
         assert condition(stage.status, READY).reason == Reason.AVAILABLE
+
+    @pytest.mark.parametrize("obstacle", ["pause", "plan"])
+    async def test_the_time_of_a_pause_or_without_a_plan_is_not_the_instances(
+        self, stage: Stage, obstacle: str
+    ) -> None:
+        def pause(instance: Object, value: str) -> None:
+            instance["metadata"]["annotations"] = {naming.PAUSED: value}
+
+        def buy(instance: Object, plan: str) -> None:
+            instance["spec"]["planRef"] = {"name": plan}
+            instance["metadata"]["generation"] += 1
+
+        stage.apply()
+        stage.world.failing["runtime"] = AWAY
+        await stage.passes(2)
+        stage.change(lambda o: pause(o, "true") if obstacle == "pause" else buy(o, "missing"))
+        await stage.passes()
+        stage.now = NOW + timedelta(hours=1)
+        stage.world.failing.clear()
+        stage.change(lambda o: pause(o, "false") if obstacle == "pause" else buy(o, "pro"))
+        await stage.passes(2)
+        assert condition(stage.status, READY).reason == Reason.AVAILABLE
+        assert stage.world.counts()["delete database"] == 0
 
     async def test_an_old_instance_that_lost_status_and_secret_is_never_rolled_back(self, stage: Stage) -> None:
         await available(stage, metadata=LONG_AGO)
