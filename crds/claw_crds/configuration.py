@@ -107,15 +107,19 @@ def _without_nulls(value: Any) -> Any:
     return value
 
 
+Count = Annotated[int, Field(ge=0, le=2**63 - 1)]
+"""What a status can hold; the API server refuses more."""
+
+
 class RuntimeUsage(Model):
     """Usage of the running month, from memory: reading it never wakes a sleeping database."""
 
     period_start: Timestamp
-    messages_used: int = 0
-    messages_limit: int | None = None
-    input_tokens: int = 0
-    output_tokens: int = 0
-    api_calls: int = 0
+    messages_used: Count = 0
+    messages_limit: Count | None = None
+    input_tokens: Count = 0
+    output_tokens: Count = 0
+    api_calls: Count = 0
 
 
 class RuntimeReport(Model):

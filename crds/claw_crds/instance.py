@@ -3,7 +3,7 @@
 from enum import StrEnum
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import Field, StringConstraints
+from pydantic import Field, StringConstraints, ValidationError
 
 from claw_crds.conditions import Condition, ConditionType
 from claw_crds.plan import ModelName, PlanName, SkillName
@@ -317,5 +317,13 @@ class ClawInstance(Model):
 
     @classmethod
     def parse(cls, body: dict[str, Any]) -> "ClawInstance":
-        """The object as the API server holds it. Raises pydantic.ValidationError."""
-        return cls.model_validate(body)
+        """The object as the API server holds it. Raises pydantic.ValidationError.
+
+        A status that does not parse is as good as none: it is a cache, and one pass rebuilds it.
+        """
+        try:
+            return cls.model_validate(body)
+        except ValidationError as error:
+            if any(problem["loc"][0] != "status" for problem in error.errors()):
+                raise
+            return cls.model_validate({name: value for name, value in body.items() if name != "status"})

@@ -19,7 +19,7 @@ from claw_operator.drivers import Drivers
 from claw_operator.external.local import LocalDriver
 from claw_operator.external.postgres import PostgresDriver
 from claw_operator.external.runtime import HttpRuntimeClient
-from claw_operator.kube import Kube
+from claw_operator.kube import Kube, Refused
 from claw_operator.settings import Settings, complaints
 
 log = logging.getLogger("claw_operator")
@@ -83,7 +83,11 @@ def main() -> None:
             print(f"claw-operator: {line}", file=sys.stderr)
         sys.exit(2)
     logs.configure(settings.log_level)
-    asyncio.run(serve(settings))
+    try:
+        asyncio.run(serve(settings))
+    except Refused as error:
+        print(f"claw-operator: {error}", file=sys.stderr)
+        sys.exit(2)
 
 
 if __name__ == "__main__":

@@ -20,6 +20,7 @@ from claw_operator.metrics import Metrics
 from claw_operator.pace import Pacing
 from claw_operator.reconcile import Reconciler
 from claw_operator.report import Reporter
+from claw_operator.rollback import Rollback
 from claw_operator.store import Store
 from claw_operator.workqueue import Backoff, WorkQueue
 
@@ -70,6 +71,7 @@ async def running_loop(
         defaults=defaults,
         actor=Actor(kube, metrics, secrets.token_bytes),
         finalizer=finalizer,
+        rollback=Rollback(kube=kube, metrics=metrics, reporter=reporter, memories=memories),
         reporter=reporter,
         memories=memories,
         metrics=metrics,

@@ -19,6 +19,7 @@ from typing import Any
 import aiohttp
 from kubernetes.aio import config
 from kubernetes.aio.client import ApiClient, Configuration
+from yaml import YAMLError
 
 from claw_crds import naming
 from claw_crds.v1alpha1 import API_VERSION, GROUP, VERSION, ClawInstance, ClawInstanceStatus, ClawPlan, ObjectMeta
@@ -76,13 +77,20 @@ class Kube:
     @classmethod
     @asynccontextmanager
     async def connect(cls, kubeconfig: Path | None) -> AsyncIterator["Kube"]:
-        """A session by the named kubeconfig, or by the pod's service account when there is none."""
+        """A session by the named kubeconfig, or by the pod's service account when there is none.
+
+        Raises Refused when what is there cannot be used.
+        """
         configuration = Configuration()
-        if kubeconfig is None:
-            config.load_incluster_config(client_configuration=configuration)
-        else:
-            await config.load_kube_config(str(kubeconfig), client_configuration=configuration, persist_config=False)
-        client = ApiClient(configuration)
+        try:
+            if kubeconfig is None:
+                config.load_incluster_config(client_configuration=configuration)
+            else:
+                await config.load_kube_config(str(kubeconfig), client_configuration=configuration, persist_config=False)
+            client = ApiClient(configuration)
+        except (config.ConfigException, YAMLError, OSError, ValueError, TypeError, AttributeError) as error:
+            source = "the pod's service account" if kubeconfig is None else f"KUBECONFIG={kubeconfig}"
+            raise Refused(f"{source} cannot be used: {' '.join(str(error).split())[:300]}") from error
         try:
             yield cls(client)
         finally:

@@ -19,7 +19,6 @@ from claw_crds.v1alpha1 import (
     ClawInstance,
     ClawInstanceStatus,
     ConditionType,
-    DeletionPolicy,
     ObjectMeta,
     ProvisioningStatus,
     Reason,
@@ -37,11 +36,11 @@ from claw_operator.logs import about
 from claw_operator.memory import Memories
 from claw_operator.metrics import Metrics
 from claw_operator.observe import observe
-from claw_operator.pace import Pacing, retry, under_way
+from claw_operator.pace import Pacing, under_way
 from claw_operator.report import Reporter
+from claw_operator.rollback import Rollback
 from claw_operator.status import compute_status, earlier
 from claw_operator.store import Store
-from claw_operator.teardown import teardown
 from claw_operator.workqueue import Result
 
 log = logging.getLogger(__name__)
@@ -64,6 +63,7 @@ class Reconciler:
         defaults: Defaults,
         actor: Actor,
         finalizer: Finalizer,
+        rollback: Rollback,
         reporter: Reporter,
         memories: Memories,
         metrics: Metrics,
@@ -76,6 +76,7 @@ class Reconciler:
         self._defaults = defaults
         self._actor = actor
         self._finalizer = finalizer
+        self._rollback = rollback
         self._reporter = reporter
         self._memories = memories
         self._metrics = metrics
@@ -111,7 +112,7 @@ class Reconciler:
         if meta.deletion_timestamp is not None:
             return await self._finalizer.finalize(body, meta)
         try:
-            instance = _parsed(body)
+            instance = ClawInstance.parse(body)
         except ValidationError as error:
             return await self._cannot(body, Reason.INVALID_SPEC, _first_problem(error))
         if meta.annotations.get(naming.PAUSED) == "true":
@@ -120,7 +121,7 @@ class Reconciler:
             # Nothing external is created before the API server has answered that the finalizer is on the object.
             body = await self._kube.add_finalizer(body)
             self._store.wrote(body)
-            instance = _parsed(body)
+            instance = ClawInstance.parse(body)
         name = instance.spec.plan_ref.name
         try:
             # The watch of the plans may be behind that of the instances.
@@ -136,7 +137,7 @@ class Reconciler:
         except UnknownDriver as error:
             return await self._cannot(body, Reason.INVALID_SPEC, str(error))
         if provisioning.has_failed(instance):
-            return await self._roll_back(body, desired, drivers)
+            return await self._rollback.roll_back(body, desired.owner, drivers)
         return await self._converge(body, desired, drivers)
 
     async def _converge(self, body: Body, desired: Desired, drivers: InstanceDrivers) -> Result:
@@ -147,7 +148,7 @@ class Reconciler:
         if due is not None and self._clock() >= due:
             body = await self._reporter.write(body, provisioning.failed_status(instance, record, self._clock()))
             self._metrics.provisioning_failures.inc()
-            return await self._roll_back(body, desired, drivers)
+            return await self._rollback.roll_back(body, desired.owner, drivers)
 
         if isinstance(observed.runtime, RuntimeReport):
             memory.answered()
@@ -158,7 +159,7 @@ class Reconciler:
                 # Known ids are written at once: should this process die now, people still see what was made. And
                 # before anything else is done: credentials without a status would look like a status that was lost.
                 body = await self._report(body, desired, observed, failures, record)
-                instance = _parsed(body)
+                instance = ClawInstance.parse(body)
                 desired = desired.of(instance)
             steps = _without(decide(desired, observed, self._clock()).steps, failures)
             if not steps:
@@ -244,22 +245,6 @@ class Reconciler:
         waits += [max((moment - now).total_seconds(), 0.0) for moment in moments if moment is not None]
         return Result(requeue_after=min(waits))
 
-    async def _roll_back(self, body: Body, desired: Desired, drivers: InstanceDrivers) -> Result:
-        """Remove all that was made for an instance that missed its deadline, and rest until somebody asks again."""
-        memory = self._memories.of(desired.owner.uid)
-        try:
-            remains = await teardown(desired.owner, DeletionPolicy.DELETE, drivers, self._kube, self._metrics)
-        except ExternalError as error:
-            memory.trouble(f"rollback: {error}")
-            return retry(error)
-        memory.trouble("")
-        if remains.what:
-            return Result(requeue_after=remains.poll_seconds)
-        nothing = earlier(body).model_copy(update={"compute": None, "database": None})
-        body = await self._reporter.write(body, nothing)
-        self._memories.forget(desired.owner.uid)
-        return Result(requeue_after=0.0) if provisioning.asked_again(_parsed(body)) else Result()
-
     async def _cannot(self, body: Body, reason: Reason, message: str) -> Result:
         """Say what is wrong and wait: only another spec or plan can mend it."""
         has_ready = find(earlier(body).conditions, ConditionType.READY) is not None
@@ -291,16 +276,6 @@ class Reconciler:
     def _trouble(self, uid: str, error: KubeError) -> Result:
         self._memories.of(uid).trouble(str(error))
         return Result(failed=True)
-
-
-def _parsed(body: Body) -> ClawInstance:
-    """The instance. A status that does not parse is as good as none: it is a cache, and one pass rebuilds it."""
-    try:
-        return ClawInstance.parse(body)
-    except ValidationError as error:
-        if any(problem["loc"][0] != "status" for problem in error.errors()):
-            raise
-        return ClawInstance.parse({field: value for field, value in body.items() if field != "status"})
 
 
 def _without(steps: Sequence[Step], failures: Sequence[Failure]) -> list[Step]:

@@ -40,10 +40,20 @@ def _report(response: httpx.Response) -> RuntimeReport:
     if response.status_code == 401:
         raise Unauthorized("The runtime does not accept the configuration token.")
     if response.status_code in (409, 422):
-        raise Rejected(f"The runtime refuses its configuration: {response.text[:_SHOWN]}")
+        raise Rejected(f"The runtime refuses its configuration: {_detail(response)}")
     if response.status_code != 200:
         raise Transient(f"The runtime answered {response.status_code}.")
     try:
         return RuntimeReport.model_validate_json(response.content)
     except ValidationError as error:
         raise Transient("The runtime's address is answered by something else.") from error
+
+
+def _detail(response: httpx.Response) -> str:
+    """What the problem document says; not the whole of it, because a request's id would change with every pass."""
+    try:
+        problem = response.json()
+        told = str(problem.get("detail") or problem.get("title") or response.status_code)
+    except (ValueError, AttributeError):
+        told = str(response.status_code)
+    return told[:_SHOWN]

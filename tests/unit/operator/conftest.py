@@ -21,6 +21,7 @@ from claw_operator.metrics import Metrics
 from claw_operator.pace import Pacing
 from claw_operator.reconcile import Reconciler
 from claw_operator.report import Reporter
+from claw_operator.rollback import Rollback
 from claw_operator.store import Store
 from claw_operator.workqueue import Result
 from tests.integration.operator.world import Compute, World, WorldComputes, WorldDatabases, WorldRuntimes
@@ -91,6 +92,7 @@ class Stage:
                 reporter=reporter,
                 memories=self.memories,
             ),
+            rollback=Rollback(kube=self._kube, metrics=self.metrics, reporter=reporter, memories=self.memories),
             reporter=reporter,
             memories=self.memories,
             metrics=self.metrics,

@@ -258,3 +258,12 @@ async def test_in_a_pod_the_token_is_read_anew_when_it_was_replaced(tmp_path: Pa
         assert (await kube.access()).token == "second"
     finally:
         await client.close()
+
+
+@pytest.mark.parametrize("content", ["", "{", "not: a kubeconfig", "[]"])
+async def test_a_kubeconfig_that_cannot_be_used_is_named(tmp_path: Path, content: str) -> None:
+    kubeconfig = tmp_path / "kubeconfig"
+    kubeconfig.write_text(content)
+    with pytest.raises(Refused, match="kubeconfig cannot be used"):
+        async with Kube.connect(kubeconfig):
+            pass
