@@ -5,6 +5,7 @@ from pathlib import Path
 
 from claw_crds import naming
 from claw_crds.v1alpha1 import ConditionType, Reason
+from claw_operator.metrics import Metrics
 
 API = (Path(__file__).parents[2] / "docs" / "api.md").read_text()
 
@@ -27,3 +28,10 @@ def test_every_link_of_the_documents_leads_somewhere() -> None:
     for page in [root / "README.md", root / "CHANGELOG.md", *(root / "docs").glob("**/*.md")]:
         for target in re.findall(r"\]\(([^)#]+)", page.read_text()):
             assert "://" in target or (page.parent / target).exists(), f"{page.name}: {target}"
+
+
+def test_every_metric_of_the_operator_is_published() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "architecture.md").read_text()
+    exposed = set(re.findall(r"^# TYPE (claw_\w+)", Metrics().render().decode(), re.MULTILINE))
+    for name in {name for name in exposed if not name.endswith("_created")}:
+        assert f"`{name}" in page, name
