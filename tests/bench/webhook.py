@@ -1,0 +1,184 @@
+"""`webhook`: how many signed events the webhook service takes in for good, against what the database alone can take.
+
+The database is one that does not forget: a commit is on the disk. Floor: the same row, by the same statement, over as
+many connections, from a program that does nothing else. Events that nobody acts on show the way in alone; the
+acknowledgement under a steady load is measured with hints about subscriptions, which the workers follow at once.
+"""
+
+import json
+import secrets
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import aiohttp
+import psutil
+import psycopg
+
+from claw_dev.parts import Part
+from claw_dev.simulators.stripe.controls import StripeControls
+from claw_dev.simulators.stripe.orders import CompleteCheckout
+from claw_dev.simulators.stripe.signature import sign
+from claw_dev.stack import DATABASE_VARIABLE, Stack
+from tests.bench.figures import Figure, Row, at_most, compared, percentile
+from tests.bench.load import flat_out, offered
+from tests.bench.run import Run
+from tests.bench.surroundings import cpu_seconds, directory, durable_postgres, environment, programs
+
+_ROUNDS = 5
+_EVENTS = 1000
+_SENDERS = 32
+_CONNECTIONS = 16  # as many as the service has
+_RATE = 100.0
+_STEADY_SECONDS = 10.0
+_SUBSCRIPTIONS = 10
+_HINT = "customer.subscription.updated"
+_NOBODY_ACTS = "invoice.upcoming"
+
+_INSERT = (
+    b"INSERT INTO inbox (id, type, subscription, payload, received_at, state, due_at)"
+    b" VALUES (%s, %s, %s, %s, %s, %s, %s) ON CONFLICT (id) DO NOTHING"
+)
+
+
+async def measure(run: Run) -> list[Row]:
+    """Events and bare inserts in turn, then the steady load."""
+    size, seconds = run.count(_EVENTS, least=100), run.seconds(_STEADY_SECONDS)
+    taken, inserted, cpu = [], [], []
+    async with _surroundings() as (stack, session, connections):
+        run.tell("some customers subscribe")
+        events = Events(await _subscriptions(stack))
+        endpoint, service = Endpoint(session, stack), psutil.Process(stack.processes[Part.WEBHOOK].pid)
+        for number in range(1, _ROUNDS + 1):
+            run.tell(f"round {number} of {_ROUNDS}: {size} events, then as many bare inserts")
+            before = cpu_seconds(service)
+            taken.append(await endpoint.flat_out(events.make(_NOBODY_ACTS, size)))
+            cpu.append(1000 * (cpu_seconds(service) - before) / size)
+            inserted.append(await _insert(connections, events.make(_NOBODY_ACTS, size)))
+        run.tell(f"{_RATE:.0f} events a second")
+        waited = await endpoint.steady(events.make(_HINT, round(_RATE * seconds)), seconds)
+        missing = len(events.ids) - await _stored(stack, events.ids)
+    return _rows(taken, inserted, cpu, waited, missing)
+
+
+@dataclass(frozen=True)
+class Event:
+    """One event, ready to be sent or inserted."""
+
+    id: str
+    kind: str
+    body: bytes
+
+
+class Events:
+    """Makes events as large as Stripe's, each with an id of its own."""
+
+    def __init__(self, subscriptions: Sequence[dict[str, Any]]) -> None:
+        self._subscriptions = subscriptions
+        self.ids: list[str] = []
+        """Of all that were made."""
+
+    def make(self, kind: str, count: int) -> list[Event]:
+        """So many of them, about the subscriptions in turn."""
+        return [self._one(kind, self._subscriptions[number % len(self._subscriptions)]) for number in range(count)]
+
+    def _one(self, kind: str, subscription: dict[str, Any]) -> Event:
+        id_ = f"evt_{secrets.token_hex(12)}"
+        document = {"id": id_, "object": "event", "type": kind, "data": {"object": subscription}}
+        self.ids.append(id_)
+        return Event(id_, kind, json.dumps(document, indent=2).encode())
+
+
+class Endpoint:
+    """The service's endpoint, as Stripe sees it."""
+
+    def __init__(self, session: aiohttp.ClientSession, stack: Stack) -> None:
+        self._session = session
+        self._url = f"{stack.webhook_url}/webhooks/stripe"
+        self._secret = stack.stripe.webhook_secret
+
+    async def flat_out(self, events: Sequence[Event]) -> float:
+        """Events per second, as fast as they are taken."""
+        requests = self._signed(events)
+        return await flat_out(lambda number: self._post(*requests[number]), count=len(events), workers=_SENDERS)
+
+    async def steady(self, events: Sequence[Event], seconds: float) -> list[float]:
+        """Seconds to each acknowledgement."""
+        requests = self._signed(events)
+        return await offered(lambda number: self._post(*requests[number]), rate=_RATE, seconds=seconds)
+
+    def _signed(self, events: Sequence[Event]) -> list[tuple[bytes, dict[str, str]]]:
+        """Signed before the clock runs: Stripe has computers of its own for that."""
+        now = int(datetime.now(UTC).timestamp())
+        return [(event.body, {"Stripe-Signature": sign(event.body, [self._secret], now)}) for event in events]
+
+    async def _post(self, body: bytes, headers: dict[str, str]) -> None:
+        async with self._session.post(self._url, data=body, headers=headers) as response:
+            response.raise_for_status()
+            await response.read()
+
+
+async def _insert(connections: list[psycopg.AsyncConnection], events: Sequence[Event]) -> float:
+    """Inserts per second."""
+    now = datetime.now(UTC)
+
+    async def insert(number: int) -> None:
+        event = events[number]
+        connection = connections.pop()
+        await connection.execute(_INSERT, [event.id, event.kind, None, event.body.decode(), now, "ignored", now])
+        connections.append(connection)
+
+    return await flat_out(insert, count=len(events), workers=len(connections))
+
+
+async def _subscriptions(stack: Stack) -> list[dict[str, Any]]:
+    """Of customers who have just paid: the events about that are delivered by the simulator itself."""
+    bought = []
+    async with StripeControls(stack.stripe_url) as stripe:
+        for number in range(_SUBSCRIPTIONS):
+            order = CompleteCheckout(email=f"ada{number}@example.com", price="claw_pro_monthly")
+            bought.append((await stripe.complete_checkout(order))["subscription"])
+    return bought
+
+
+async def _stored(stack: Stack, ids: Sequence[str]) -> int:
+    async with await psycopg.AsyncConnection.connect(stack.customers_url) as connection:
+        cursor = await connection.execute("SELECT count(*) FROM inbox WHERE id = ANY(%s)", [list(ids)])
+        row = await cursor.fetchone()
+    return int(row[0]) if row else 0
+
+
+@asynccontextmanager
+async def _surroundings() -> AsyncIterator[tuple[Stack, aiohttp.ClientSession, list[psycopg.AsyncConnection]]]:
+    async with AsyncExitStack() as exits:
+        enter = exits.enter_async_context
+        processes = await enter(programs())
+        given = {**environment(), DATABASE_VARIABLE: await durable_postgres(processes)}
+        path = await enter(directory())
+        stack = await enter(Stack(path / "stack", parts=[Part.WEBHOOK], environment=given))
+        session = await enter(aiohttp.ClientSession())
+        connect = psycopg.AsyncConnection.connect
+        connections = [await enter(await connect(stack.customers_url, autocommit=True)) for _ in range(_CONNECTIONS)]
+        yield stack, session, connections
+
+
+def _rows(taken: list[float], inserted: list[float], cpu: list[float], waited: list[float], missing: int) -> list[Row]:
+    half, most = (Figure.of([1000 * percentile(waited, percent)], "ms") for percent in (50, 99))
+    lost = Figure.of([missing])
+    load = f"{_RATE:.0f} hints/s, {len(waited)} of them"
+    return [
+        compared(
+            "W1",
+            "events taken in for good",
+            Figure.of(taken, "/s"),
+            "bare INSERT",
+            Figure.of(inserted, "/s"),
+            least=0.6,
+        ),
+        Row("W2", "the service's CPU for one event", Figure.of(cpu, "ms")),
+        Row("W3", "acknowledged, p50", half, load),
+        Row("W4", "acknowledged, p99", most, load, None, at_most(50, most)),
+        Row("W5", "acknowledged and not stored", lost, "", None, at_most(0, lost)),
+    ]
