@@ -210,6 +210,23 @@ class Operator:
         items = [e for e in found["items"] if e["regarding"]["name"] == name]
         return [(e["type"], e["reason"]) for e in sorted(items, key=lambda e: e["eventTime"])]
 
+    async def told(self, name: str, *expected: tuple[str, str], seconds: float = 15) -> None:
+        """Wait for these Events about the instance, one right after the other: they are written after the status."""
+
+        async def found() -> bool:
+            events = await self.events(name)
+            return any(events[start : start + len(expected)] == list(expected) for start in range(len(events)))
+
+        await eventually(found, seconds, lambda: self.events(name))
+
+    async def api_key(self, name: str) -> str:
+        """The instance's API key as the Secret has it; empty while there is none."""
+        found = await self.kubectl.run(
+            "-n", self.namespace, "get", "secret", naming.credentials_secret_name(name), "--ignore-not-found",
+            "-o", f"jsonpath={{.data.{naming.SECRET_API_KEY}}}",
+        )  # fmt: skip
+        return base64.b64decode(found).decode()
+
     async def secret(self, name: str) -> dict[str, str]:
         """The instance's credentials."""
         data = (await self._json("get", "secret", naming.credentials_secret_name(name)))["data"]

@@ -11,7 +11,7 @@ import pytest
 from claw_dev import notes
 from claw_dev.parts import Part
 from tests.eventually import eventually
-from tests.integration.stack.upping import ClawUp, claw, claw_up, gone, interrupt
+from tests.integration.stack.upping import ClawUp, claw, claw_up, gone, interrupt, running
 
 INSTANCE = {
     "apiVersion": "claw.dev/v1alpha1",
@@ -44,7 +44,7 @@ async def test_ctrl_c_leaves_no_process(everything: ClawUp) -> None:
     interrupt(everything)
 
     assert await everything.ended() == 0
-    assert [process for process in processes if process.is_running()] == []
+    assert running(processes) == []
     assert everything.output.endswith("ended: no process is left\n")
 
 
@@ -61,7 +61,7 @@ async def test_what_is_left_when_even_the_guard_was_killed_is_ended_by_claw_down
     kill_guard(everything.directory)
     everything.child.kill()
     await everything.ended()
-    assert any(process.is_running() for process in processes)
+    assert running(processes)
 
     code, output = await claw("down", f"--directory={everything.directory}")
 
@@ -95,7 +95,7 @@ async def test_claw_down_ends_a_stack_that_runs_elsewhere(directory: Path) -> No
 
         assert (code, await up.ended()) == (0, 0)
         assert f"ending the stack of process {up.child.pid}" in output
-        assert [process for process in processes if process.is_running()] == []
+        assert running(processes) == []
 
 
 async def test_claw_down_where_nothing_runs_says_so(directory: Path) -> None:
@@ -112,7 +112,7 @@ async def test_a_second_stack_in_the_folder_is_refused_and_the_first_goes_on(dir
         assert f"another stack runs in {directory} (process {first.child.pid})" in output
         assert "claw down" in output
         assert await first.ready() == record
-        assert all(process.is_running() for process in first.processes())
+        assert running(first.processes()) == first.processes()
 
 
 async def test_ctrl_c_while_it_starts_leaves_no_process(directory: Path) -> None:
@@ -123,7 +123,7 @@ async def test_ctrl_c_while_it_starts_leaves_no_process(directory: Path) -> None
         interrupt(up)
 
         assert await up.ended() == 130
-        assert [process for process in processes if process.is_running()] == []
+        assert running(processes) == []
 
 
 async def test_a_second_ctrl_c_does_not_cut_the_clean_end_short(directory: Path) -> None:
@@ -136,7 +136,7 @@ async def test_a_second_ctrl_c_does_not_cut_the_clean_end_short(directory: Path)
         interrupt(up)
 
         assert await up.ended() == 0
-        assert [process for process in processes if process.is_running()] == []
+        assert running(processes) == []
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
@@ -148,7 +148,7 @@ async def test_a_closed_terminal_or_a_kill_ends_it_in_good_order(directory: Path
         up.child.send_signal(number)
 
         assert await up.ended() == 0
-        assert [process for process in processes if process.is_running()] == []
+        assert running(processes) == []
 
 
 async def test_a_program_that_dies_is_reported_with_its_log(directory: Path) -> None:

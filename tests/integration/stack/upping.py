@@ -1,6 +1,7 @@
 """`claw up` as a person starts it: a process of its own, with a home of its own."""
 
 import asyncio
+import contextlib
 import os
 import signal
 import sys
@@ -105,12 +106,19 @@ async def start_claw(*arguments: str, environment: Mapping[str, str] | None, out
 async def gone(processes: list[psutil.Process]) -> None:
     """Wait until none of them runs."""
 
-    def running() -> list[psutil.Process]:
-        return [process for process in processes if process.is_running() and process.status() != psutil.STATUS_ZOMBIE]
-
-    await eventually(lambda: not running(), timeout=30, describe=running)
+    await eventually(lambda: not running(processes), timeout=30, describe=lambda: running(processes))
 
 
 def interrupt(up: ClawUp) -> None:
     """Ctrl-C."""
     up.child.send_signal(signal.SIGINT)
+
+
+def running(processes: list[psutil.Process]) -> list[psutil.Process]:
+    """Those that run. A zombie has ended, and waits for the machine's first process to take note of that."""
+    found = []
+    for process in processes:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            if process.is_running() and process.status() != psutil.STATUS_ZOMBIE:
+                found.append(process)
+    return found
