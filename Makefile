@@ -46,7 +46,7 @@ verify: .venv/installed ## Whether everything generated, the lock and the import
 	@$(UV) pip check --python $(BIN)/python
 	@$(BIN)/lint-imports
 
-bench: .venv/installed ## Measures, and compares with what was measured before
+bench: .venv/installed ## Speeds and sizes, as ratios measured in one run
 	@$(BIN)/python -m tests.bench $(ARGS)
 
 lock: .venv/bootstrapped ## Writes requirements/*.txt; newer versions with ARGS=--upgrade
