@@ -67,7 +67,7 @@ class Teller:
         if marks.answered is not None and marks.delivered is not None:
             self._figure("event received → chat answered", marks.answered - marks.delivered, "promised: under 5 s")
         if marks.provisioning is not None:
-            self._figure("wish → Available", marks.provisioning, "as the ClawInstance's status tells it")
+            self._figure("wish → Available", marks.provisioning, "status.provisioning")
             self._figure("  the runtime's own start", marks.starting, "")
             self._figure("  the operator's share", marks.provisioning - marks.starting, "promised: under 0.5 s")
 
