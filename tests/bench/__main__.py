@@ -8,7 +8,6 @@ not be carried out.
 
 import asyncio
 import sys
-import time
 from collections.abc import Sequence
 from importlib import import_module
 from typing import Annotated
@@ -18,6 +17,7 @@ from rich.console import Console
 from rich.text import Text
 
 from claw_dev.commands import cancel_once_on_signal
+from tests.bench.machine import Machine, Moment
 from tests.bench.run import Benchmark, Run
 from tests.bench.telling import machine, table
 
@@ -49,12 +49,12 @@ async def _measure(names: Sequence[str], scale: float) -> bool:
     # A file has no width; what is printed there is to be read as a table all the same.
     console = Console() if sys.stdout.isatty() else Console(width=_WIDE)
     cancel_once_on_signal()
-    machine(console)
+    machine(console, Machine.present())
     return all([await _carried_out(console, name, scale) for name in names])
 
 
 async def _carried_out(console: Console, name: str, scale: float) -> bool:
-    begun = time.monotonic()
+    begun = Moment.now()
     console.print()
     try:
         with console.status(name) as status:
@@ -68,7 +68,8 @@ async def _carried_out(console: Console, name: str, scale: float) -> bool:
         cause = _first(error)
         console.print(Text(f"{name} could not be carried out: {str(cause) or type(cause).__name__}", "bold red"))
         return False
-    console.print(table(name, time.monotonic() - begun, rows))
+    ended = Moment.now()
+    console.print(table(name, ended.at - begun.at, ended.others_since(begun), rows))
     return True
 
 

@@ -1,32 +1,25 @@
 """How a run is told: the machine first, then a table for each benchmark."""
 
-import os
-import platform
-
-import psutil
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from tests.bench.figures import Aim, Row
+from tests.bench.machine import Machine
 
 
-def machine(console: Console) -> None:
-    """What it runs on, and whether it has anything else to do: then the absolute figures mean little."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    load, _, _ = os.getloadavg()
-    busy = psutil.cpu_percent(interval=1)
-    python = f"{platform.system()}, Python {platform.python_version()}"
-    told = f"{cores} cores, load average {load:.1f}, {busy:.0f} % busy just now; {python}"
-    console.print(told, highlight=False)
-    if load > cores:
+def machine(console: Console, found: Machine) -> None:
+    """The first line, and a warning when the machine has other things to do."""
+    console.print(f"{found.cores} cores, load average {found.load:.1f}; {found.system}", highlight=False)
+    if found.busy:
         warning = "The machine is busy with something else: look at the ratios, and not at what they are made of."
         console.print(Text(warning, "bold yellow"))
 
 
-def table(name: str, seconds: float, rows: list[Row]) -> Table:
-    """The rows of one benchmark."""
-    shown = Table(title=f"{name}, {seconds:.0f} s", title_justify="left", title_style="bold", box=None, pad_edge=False)
+def table(name: str, seconds: float, others: float, rows: list[Row]) -> Table:
+    """The rows of one benchmark. `others`: how many cores somebody else used meanwhile."""
+    title = f"{name}: {seconds:.0f} s, while others used {others:.1f} cores"
+    shown = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False)
     for column in ("id", "what", "value", "against", "ratio", "aim"):
         shown.add_column(column, overflow="fold", header_style="dim", no_wrap=column == "id")
     for row in rows:
