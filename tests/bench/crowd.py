@@ -84,8 +84,8 @@ class Crowd:
         self.seen: dict[str, float] = {}
         self.ready: dict[str, float] = {}
         self.gone: dict[str, float] = {}
-        self.bodies: dict[str, Body] = {}
-        """As last seen."""
+        self.statuses: dict[str, list[Body]] = {}
+        """All that it ever had, in order."""
         self._session = session
         self._path = _path(namespace)
         self._changed = asyncio.Event()
@@ -132,7 +132,7 @@ class Crowd:
                     await self._changed.wait()
         except TimeoutError:
             one = min(missing)
-            why = _condition(self.bodies.get(one, {}), "Ready").get("message", "nothing is known")
+            why = _ready(self.statuses.get(one, [{}])[-1]).get("message", "nothing is known")
             raise TimeoutError(f"{len(missing)} of {len(names)} not within {seconds:.0f} s; {one}: {why}") from None
         return max(moments[name] for name in names)
 
@@ -140,13 +140,18 @@ class Crowd:
         """Note what happens, for as long as it is told."""
         async for kind, body in events:
             now, name = time.monotonic(), body["metadata"]["name"]
-            self.bodies[name] = body
+            self._note_status(name, body.get("status", {}))
             self.seen.setdefault(name, now)
             if kind == "DELETED":
                 self.gone.setdefault(name, now)
-            elif _condition(body, "Ready").get("status") == "True":
+            elif is_ready(body.get("status", {})):
                 self.ready.setdefault(name, now)
             self._changed.set()
+
+    def _note_status(self, name: str, status: Body) -> None:
+        known = self.statuses.setdefault(name, [{}])
+        if known[-1] != status:
+            known.append(status)
 
 
 @asynccontextmanager
@@ -192,9 +197,14 @@ async def _side_by_side(do: Callable[[str], Awaitable[None]], names: Collection[
             group.create_task(work())
 
 
-def _condition(body: Body, kind: str) -> Body:
-    conditions: list[Body] = body.get("status", {}).get("conditions", [])
-    return next((condition for condition in conditions if condition["type"] == kind), {})
+def is_ready(status: Body) -> bool:
+    """Whether the instance with this status serves its customer."""
+    return _ready(status).get("status") == "True"
+
+
+def _ready(status: Body) -> Body:
+    conditions: list[Body] = status.get("conditions", [])
+    return next((condition for condition in conditions if condition["type"] == "Ready"), {})
 
 
 def _path(namespace: str) -> str:

@@ -24,9 +24,9 @@ from tests.bench.run import Run
 from tests.bench.surroundings import ROOT, cluster, cpu_seconds, make_namespace, programs
 
 _ROUNDS = 3
-_SINGLES = 30
-_WARM_UP = 80
-_BURST = 150
+_SINGLES = 25
+_WARM_UP = 60
+_BURST = 120
 _PATIENCE = 60.0
 _QUIET_SECONDS = 0.2
 _OURS = ("clawinstances", "secrets", "events")
@@ -97,8 +97,8 @@ class _Stage:
         self._singles = [f"single-{number}" for number in range(run.count(_SINGLES, least=5))]
         self._warm_up = [f"warm-up-{number}" for number in range(run.count(_WARM_UP, least=20))]
         self._burst = [f"burst-{number}" for number in range(run.count(_BURST, least=20))]
-        self._status = processes.directory / "status.json"
-        """A status that the operator wrote: what the floor writes, too."""
+        self._statuses = processes.directory / "statuses.json"
+        """All that the operator wrote for one instance, in order: what the floor writes, too."""
 
     async def operator(self, namespace: str) -> Operator:
         report = self._processes.directory / f"{namespace}.report"
@@ -107,7 +107,7 @@ class _Stage:
                 await crowd.create(name)
                 await crowd.until(crowd.ready, [name], _PATIENCE)
             burst = await self._burst_of(crowd, process)
-        self._status.write_text(json.dumps(crowd.bodies[self._singles[0]]["status"]))
+        self._statuses.write_text(json.dumps(crowd.statuses[self._burst[0]][1:]))
         said = json.loads(report.read_text())
         return Operator(
             burst,
@@ -117,7 +117,7 @@ class _Stage:
         )
 
     async def floor(self, namespace: str) -> Burst:
-        async with self._subject("floor", namespace, f"--status={self._status}") as (crowd, process):
+        async with self._subject("floor", namespace, f"--statuses={self._statuses}") as (crowd, process):
             return await self._burst_of(crowd, process)
 
     async def _burst_of(self, crowd: Crowd, process: psutil.Process) -> Burst:

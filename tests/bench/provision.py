@@ -55,12 +55,12 @@ async def measure(run: Run) -> list[Row]:
             name = f"bench-{number}"
             await crowd.create(name)
             ready = await crowd.until(crowd.ready, [name], _PATIENCE)
-            found.append(_provisioning(crowd.bodies[name], ready - crowd.asked[name]))
+            found.append(_provisioning(crowd.statuses[name][-1], ready - crowd.asked[name]))
     return _rows(found[0], found[1:])
 
 
-def _provisioning(body: Body, watched: float) -> Provisioning:
-    record = body["status"]["provisioning"]
+def _provisioning(status: Body, watched: float) -> Provisioning:
+    record = status["provisioning"]
     steps = {step["name"]: float(step["seconds"]) for step in record["steps"]}
     return Provisioning(watched, float(record["seconds"]), steps)
 

@@ -1,8 +1,9 @@
 """What `loop` measures, each as a process of its own, so that its CPU and its memory are nobody else's.
 
 `operator` is the real loop, fed by Kopf, with the outside of the integration tests, which answers at once. `floor` is
-the least that can be done: it watches, and makes for each instance the same writes through the same client, in the same
-order, without looking, deciding or keeping anything. What the loop costs is the distance between them.
+the least that can be done: it watches, and makes the same writes for each instance, through the same client, in the
+same order, with the statuses that the operator wrote before; it looks at nothing, decides nothing and keeps nothing.
+What the loop costs is the distance between them.
 
     python -m tests.bench.subjects operator --kubeconfig … --namespace … --ready … --report …
 """
@@ -13,6 +14,7 @@ import json
 import secrets
 import signal
 import time
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from random import Random
@@ -20,7 +22,7 @@ from random import Random
 import kopf
 
 from claw_crds import naming
-from claw_crds.v1alpha1 import ClawInstance, ClawInstanceStatus, Condition, ConditionStatus
+from claw_crds.v1alpha1 import ClawInstance, ClawInstanceStatus
 from claw_operator import handlers, logs
 from claw_operator.assembly import running_loop
 from claw_operator.credentials import Credentials
@@ -29,7 +31,7 @@ from claw_operator.drivers import Drivers
 from claw_operator.events import News
 from claw_operator.external import ObservedDatabase, Owner
 from claw_operator.kube import Kube
-from tests.bench.crowd import Body, api_session, present_version, watch
+from tests.bench.crowd import Body, api_session, is_ready, present_version, watch
 from tests.integration.operator.world import World, WorldComputes, WorldDatabases, WorldRuntimes
 
 WORKERS = 50
@@ -89,10 +91,13 @@ async def _announce(ready: asyncio.Event, path: Path) -> None:
 class Floor:
     """Writes what the operator would write."""
 
-    def __init__(self, kube: Kube, status: ClawInstanceStatus) -> None:
+    def __init__(self, kube: Kube, statuses: Sequence[Body]) -> None:
+        """`statuses`: all of one instance's life, in order."""
         self._kube = kube
-        self._ready = status
-        self._not_yet = status.model_copy(update={"conditions": tuple(map(_not_yet, status.conditions))})
+        ready = next(number for number, status in enumerate(statuses) if is_ready(status))
+        wished = [ClawInstanceStatus.model_validate(status) for status in statuses]
+        self._first, *self._more = wished[: ready + 1]
+        self._last = wished[ready + 1]
         self._slots = asyncio.Semaphore(WORKERS)
         self._ending: set[str] = set()
 
@@ -113,21 +118,21 @@ class Floor:
         async with self._slots:
             body = await self._kube.add_finalizer(body)
             instance = ClawInstance.parse(body)
-            body = await self._kube.write_status(body, self._not_yet)
+            body = await self._kube.write_status(body, self._first)
             await self._tell(instance)
             owner = Owner(instance.metadata.namespace, instance.metadata.name, instance.metadata.uid)
             credentials = Credentials.issue(1, "db-1", f"postgresql://{owner.external_name}@db/x", secrets.token_bytes)
             name = naming.credentials_secret_name(owner.name)
             await self._kube.write_secret(instance, name, credentials.to_secret())
-            body = await self._kube.write_status(body, self._not_yet)
-            await self._kube.write_status(body, self._ready)
+            for status in self._more:
+                body = await self._kube.write_status(body, status)
             await self._tell(instance)
 
     async def _end(self, body: Body) -> None:
         async with self._slots:
             instance = ClawInstance.parse(body)
             meta = instance.metadata
-            body = await self._kube.write_status(body, self._not_yet)
+            body = await self._kube.write_status(body, self._last)
             await self._tell(instance)
             await self._kube.delete_secret(meta.namespace, naming.credentials_secret_name(meta.name), meta.uid)
             await self._kube.remove_finalizer(body)
@@ -137,15 +142,11 @@ class Floor:
         await self._kube.emit_event(instance.metadata, news, datetime.now(UTC))
 
 
-def _not_yet(condition: Condition) -> Condition:
-    return condition.model_copy(update={"status": ConditionStatus.FALSE})
-
-
 async def floor(arguments: argparse.Namespace) -> None:
     """The bare loop, until SIGTERM."""
-    status = ClawInstanceStatus.model_validate_json(arguments.status.read_text())
+    statuses = json.loads(arguments.statuses.read_text())
     async with Kube.connect(arguments.kubeconfig) as kube:
-        following = Floor(kube, status).follow(arguments.namespace, arguments.kubeconfig, arguments.ready)
+        following = Floor(kube, statuses).follow(arguments.namespace, arguments.kubeconfig, arguments.ready)
         task = asyncio.create_task(following)
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
         await asyncio.wait([task])
@@ -161,7 +162,7 @@ def main() -> None:
     parser.add_argument("--namespace", required=True)
     parser.add_argument("--ready", type=Path, required=True, help="a file that is made once it watches")
     parser.add_argument("--report", type=Path, help="where the operator says in the end what it did outside")
-    parser.add_argument("--status", type=Path, help="the status that the floor writes")
+    parser.add_argument("--statuses", type=Path, help="what the floor writes")
     arguments = parser.parse_args()
     asyncio.run(operator(arguments) if arguments.subject == "operator" else floor(arguments))
 
