@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-import aiohttp
 import psutil
 import psycopg
 
@@ -26,6 +25,7 @@ from tests.bench.figures import Figure, Row, at_most, compared, percentile
 from tests.bench.load import flat_out, offered
 from tests.bench.run import Run
 from tests.bench.surroundings import cpu_seconds, directory, durable_postgres, environment, programs
+from tests.bench.wire import Wire
 
 _ROUNDS = 5
 _EVENTS = 1000
@@ -47,10 +47,11 @@ async def measure(run: Run) -> list[Row]:
     """Events and bare inserts in turn, then the steady load."""
     size, seconds = run.count(_EVENTS, least=100), run.seconds(_STEADY_SECONDS)
     taken, inserted, cpu = [], [], []
-    async with _surroundings() as (stack, session, connections):
+    async with _surroundings() as (stack, wire, connections):
         run.tell("some customers subscribe")
         events = Events(await _subscriptions(stack))
-        endpoint, service = Endpoint(session, stack), psutil.Process(stack.processes[Part.WEBHOOK].pid)
+        endpoint = Endpoint(wire, stack.stripe.webhook_secret)
+        service = psutil.Process(stack.processes[Part.WEBHOOK].pid)
         for number in range(1, _ROUNDS + 1):
             run.tell(f"round {number} of {_ROUNDS}: {size} events, then as many bare inserts")
             before = cpu_seconds(service)
@@ -94,30 +95,25 @@ class Events:
 class Endpoint:
     """The service's endpoint, as Stripe sees it."""
 
-    def __init__(self, session: aiohttp.ClientSession, stack: Stack) -> None:
-        self._session = session
-        self._url = f"{stack.webhook_url}/webhooks/stripe"
-        self._secret = stack.stripe.webhook_secret
+    def __init__(self, wire: Wire, secret: str) -> None:
+        self._wire = wire
+        self._secret = secret
 
     async def flat_out(self, events: Sequence[Event]) -> float:
         """Events per second, as fast as they are taken."""
         requests = self._signed(events)
-        return await flat_out(lambda number: self._post(*requests[number]), count=len(events), workers=_SENDERS)
+        return await flat_out(lambda number: self._wire.send(requests[number]), count=len(events), workers=_SENDERS)
 
     async def steady(self, events: Sequence[Event], seconds: float) -> list[float]:
         """Seconds to each acknowledgement."""
         requests = self._signed(events)
-        return await offered(lambda number: self._post(*requests[number]), rate=_RATE, seconds=seconds)
+        return await offered(lambda number: self._wire.send(requests[number]), rate=_RATE, seconds=seconds)
 
-    def _signed(self, events: Sequence[Event]) -> list[tuple[bytes, dict[str, str]]]:
+    def _signed(self, events: Sequence[Event]) -> list[bytes]:
         """Signed before the clock runs: Stripe has computers of its own for that."""
         now = int(datetime.now(UTC).timestamp())
-        return [(event.body, {"Stripe-Signature": sign(event.body, [self._secret], now)}) for event in events]
-
-    async def _post(self, body: bytes, headers: dict[str, str]) -> None:
-        async with self._session.post(self._url, data=body, headers=headers) as response:
-            response.raise_for_status()
-            await response.read()
+        signatures = ({"Stripe-Signature": sign(event.body, [self._secret], now)} for event in events)
+        return [self._wire.prepared(event.body, headers) for event, headers in zip(events, signatures, strict=True)]
 
 
 async def _insert(connections: list[psycopg.AsyncConnection], events: Sequence[Event]) -> float:
@@ -151,17 +147,17 @@ async def _stored(stack: Stack, ids: Sequence[str]) -> int:
 
 
 @asynccontextmanager
-async def _surroundings() -> AsyncIterator[tuple[Stack, aiohttp.ClientSession, list[psycopg.AsyncConnection]]]:
+async def _surroundings() -> AsyncIterator[tuple[Stack, Wire, list[psycopg.AsyncConnection]]]:
     async with AsyncExitStack() as exits:
         enter = exits.enter_async_context
         processes = await enter(programs())
         given = {**environment(), DATABASE_VARIABLE: await durable_postgres(processes)}
         path = await enter(directory())
         stack = await enter(Stack(path / "stack", parts=[Part.WEBHOOK], environment=given))
-        session = await enter(aiohttp.ClientSession())
+        wire = await enter(Wire(f"{stack.webhook_url}/webhooks/stripe"))
         connect = psycopg.AsyncConnection.connect
         connections = [await enter(await connect(stack.customers_url, autocommit=True)) for _ in range(_CONNECTIONS)]
-        yield stack, session, connections
+        yield stack, wire, connections
 
 
 def _rows(taken: list[float], inserted: list[float], cpu: list[float], waited: list[float], missing: int) -> list[Row]:
