@@ -60,6 +60,8 @@ class Reason(StrEnum):
     CRASHED = "Crashed"
     CONFIGURING = "Configuring"
     VANISHED = "Vanished"
+    DRIFTED = "Drifted"
+    STOPPED = "Stopped"
     NAME_TAKEN = "NameTaken"
     ROLLED_BACK = "RolledBack"
     UNAVAILABLE = "Unavailable"

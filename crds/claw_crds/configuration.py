@@ -19,6 +19,8 @@ from claw_crds.resource import Model, Timestamp
 
 CONFIGURATION_PATH = "/internal/configuration"
 STATUS_PATH = "/internal/status"
+HEALTH_PATH = "/health"
+"""What a platform asks before it sends traffic: alive, whatever the database does."""
 
 # The environment that a runtime boots with: the operator sets it, claw_runtime/settings.py reads it.
 ENV_HOST = "HOST"
@@ -28,6 +30,8 @@ ENV_CONFIGURATION_TOKEN_SHA256 = "CLAW_CONFIGURATION_TOKEN_SHA256"
 ENV_MODEL_BASE_URL = "ANTHROPIC_BASE_URL"
 ENV_MODEL_API_KEY = "ANTHROPIC_API_KEY"
 ENV_WORKSPACE_DIR = "CLAW_WORKSPACE_DIR"
+ENV_FINGERPRINT = "CLAW_FINGERPRINT"
+"""Which deployment this is. The runtime repeats it in its report, so that nobody takes an old one for the new."""
 
 
 class KeyHash(Model):
@@ -132,3 +136,7 @@ class RuntimeReport(Model):
     message: str = ""
     usage: RuntimeUsage | None = None
     started_at: datetime | None = None
+    fingerprint: str | None = Field(default=None, description="The deployment's, as its environment told it.")
+    database_refuses: bool = Field(
+        default=False, description="The database did not accept the credentials when they were last used."
+    )

@@ -12,6 +12,8 @@ from claw_crds.resource import EMAIL, LINE, TEXT, Model, ObjectMeta, Timestamp, 
 DRIVER = r"^[a-z][a-z0-9-]{0,31}$"
 REPOSITORY = r"^[A-Za-z0-9][A-Za-z0-9-]{0,38}/[A-Za-z0-9_-][A-Za-z0-9_.-]{0,99}$"
 
+DOMAIN = r"^([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]{2,63}$"
+
 MAX_NAME_LENGTH = 51
 """Of an instance, so that the name of its Secret, `<name>-credentials`, fits wherever a label's value does."""
 
@@ -144,6 +146,9 @@ class ClawInstanceSpec(Model):
     region: Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$", max_length=63)] | None = Field(
         default=None, description="Where compute and database are made; the drivers' default when absent."
     )
+    domain: Annotated[str, StringConstraints(pattern=DOMAIN, max_length=253)] | None = Field(
+        default=None, description="A domain of the customer's own, for example chat.example.com."
+    )
     runtime: RuntimeSource = Field(
         default=RuntimeSource(),
         json_schema_extra=validated(
@@ -190,6 +195,15 @@ class SecretRef(Model):
     name: Annotated[str, StringConstraints(max_length=253)] = Field(description="Name of the Secret.")
 
 
+class DomainStatus(Model):
+    """The customer's own domain."""
+
+    name: Annotated[str, StringConstraints(max_length=253)] = Field(description="As wished in the spec.")
+    records: Annotated[tuple[Annotated[str, StringConstraints(max_length=512)], ...], Field(max_length=16)] = Field(
+        default=(), description="DNS records that its owner still has to set; none when it works."
+    )
+
+
 class ComputeStatus(Model):
     """The compute as last observed. A cache: one pass rebuilds it."""
 
@@ -197,6 +211,7 @@ class ComputeStatus(Model):
     id: Id | None = Field(default=None, description="The provider's id.")
     deployment_id: Id | None = Field(default=None, description="The provider's id of the newest deployment.")
     state: Id | None = Field(default=None, description="What it is doing, for example Running.")
+    domain: DomainStatus | None = None
 
 
 class DatabaseStatus(Model):

@@ -36,11 +36,16 @@ SECRET_PREVIOUS_API_KEY_EXPIRES_AT = "previous-api-key-expires-at"
 SECRET_CREDENTIALS_REVISION = "credentials-revision"
 SECRET_CONFIGURATION_TOKEN = "configuration-token"
 SECRET_DATABASE_URL = "database-url"
+SECRET_DATABASE_POOLED_URL = "database-pooled-url"
 SECRET_DATABASE_ID = "database-id"
 
 OPERATOR_FIELD_MANAGER = "claw-operator"
 WEBHOOK_FIELD_MANAGER = "claw-webhook"
 
+_OWNER_MARK = re.compile(
+    r"claw\.dev/instance=(?P<namespace>[a-z0-9-]+)/(?P<name>[a-z0-9.-]+),uid=(?P<uid>[0-9a-f-]{36})"
+    r"(,fleet=(?P<fleet>[0-9a-f-]{36}))?"
+)
 _LABEL_VALUE = re.compile(r"[^A-Za-z0-9_.-]")
 
 
@@ -62,9 +67,16 @@ def uid_of(name: str) -> str | None:
     return uid if external_name(uid) == name else None
 
 
-def owner_mark(namespace: str, name: str, uid: str) -> str:
-    """What is written onto an external thing to say whose it is."""
-    return f"claw.dev/instance={namespace}/{name},uid={uid}"
+def owner_mark(namespace: str, name: str, uid: str, fleet: str = "") -> str:
+    """What is written onto an external thing to say whose it is. `fleet` tells apart clusters that share an account."""
+    mark = f"claw.dev/instance={namespace}/{name},uid={uid}"
+    return f"{mark},fleet={fleet}" if fleet else mark
+
+
+def parse_owner_mark(mark: str) -> tuple[str, str, str, str] | None:
+    """Namespace, name, UID and fleet in an owner mark; None when it is none."""
+    found = _OWNER_MARK.fullmatch(mark)
+    return None if found is None else (found["namespace"], found["name"], found["uid"], found["fleet"] or "")
 
 
 def instance_name(subscription_id: str) -> str:

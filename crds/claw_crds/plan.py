@@ -137,6 +137,10 @@ class ClawPlanSpec(Model):
         default=30, description="Days that the data of an ended subscription is kept."
     )
     sleep_when_idle: bool = Field(default=False, description="Lets the compute sleep when nobody talks to it.")
+    stop_when_suspended: bool = Field(
+        default=False,
+        description="Stops compute and database of a suspended instance; otherwise its runtime goes on to say why.",
+    )
     cost: Cost = Cost()
 
     def offers(self, skill: str) -> bool:

@@ -14,8 +14,9 @@ alone, and it alone knows what HTTP or SQL is. Every method is safe to repeat.
 
 import hashlib
 import json
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from enum import StrEnum
 from typing import Protocol
 
@@ -59,6 +60,9 @@ class Owner:
     namespace: str
     name: str
     uid: str
+    fleet: str = ""
+    """The UID of the operator's namespace. Two clusters may share a provider's account, and neither must take the
+    other's things for orphans."""
 
     @property
     def external_name(self) -> str:
@@ -68,7 +72,23 @@ class Owner:
     @property
     def mark(self) -> str:
         """The owner mark to be written on the thing, and to be checked before it is adopted or deleted."""
-        return naming.owner_mark(self.namespace, self.name, self.uid)
+        return naming.owner_mark(self.namespace, self.name, self.uid, self.fleet)
+
+    @classmethod
+    def of_mark(cls, mark: str) -> "Owner | None":
+        """Whose thing bears the mark; None when it is no owner mark."""
+        parts = naming.parse_owner_mark(mark)
+        return None if parts is None else cls(*parts)
+
+
+@dataclass(frozen=True)
+class Marked:
+    """Something outside that bears an owner mark of ours, whether or not its instance still exists."""
+
+    owner: Owner
+    id: str
+    archived_until: datetime | None = None
+    """Set when its instance was deleted and only its data is kept until then."""
 
 
 @dataclass(frozen=True)
@@ -78,6 +98,17 @@ class DesiredDatabase:
     owner: Owner
     storage_bytes: int
     region: str | None = None
+    cpu_millis: int = 250
+    """What its server may use at most, where the provider sizes it."""
+
+
+@dataclass(frozen=True)
+class ConnectionUrls:
+    """How to open a database. Shows in no repr."""
+
+    direct: str = field(repr=False)
+    pooled: str | None = field(default=None, repr=False)
+    """Through the provider's pooler, which keeps no session state: no LISTEN, no advisory locks."""
 
 
 @dataclass(frozen=True)
@@ -89,6 +120,8 @@ class ObservedDatabase:
     ready: bool
     message: str = ""
     size_bytes: int | None = None
+    suspended: bool = False
+    """Nobody is let in, and it is meant so."""
 
 
 class DatabaseDriver(Protocol):
@@ -98,24 +131,40 @@ class DatabaseDriver(Protocol):
     poll_seconds: float
     """How soon a change that is under way is worth another look."""
 
-    async def observe(self, owner: Owner) -> ObservedDatabase | None:
-        """The database; None only if a complete answer lacks it. Raises ExternalError when that cannot be known."""
+    async def observe(self, owner: Owner, *, max_age: float = 0.0) -> ObservedDatabase | None:
+        """The database; None only if a complete answer lacks it. Raises ExternalError when that cannot be known.
+
+        The answer may come from a reading of the whole fleet that is up to `max_age` seconds old, or up to
+        `poll_seconds` if that is longer.
+        """
         ...
 
     async def create(self, desired: DesiredDatabase) -> ObservedDatabase:
         """Make it, or adopt what an earlier, lost call made. Raises NameTaken for a stranger's."""
         ...
 
-    async def issue_credentials(self, owner: Owner) -> str:
-        """Give the database's role a new password and return the connection URL. The earlier password is void."""
+    async def issue_credentials(self, owner: Owner) -> ConnectionUrls:
+        """Give the database's role a new password. The earlier one is void."""
         ...
 
-    async def archive(self, owner: Owner) -> None:
-        """Keep the data, marked, and let nobody in."""
+    async def suspend(self, owner: Owner) -> ObservedDatabase:
+        """Let nobody in until `resume`, so that it costs no compute."""
+        ...
+
+    async def resume(self, owner: Owner) -> ObservedDatabase:
+        """Let its own role in again."""
+        ...
+
+    async def archive(self, owner: Owner, until: datetime) -> None:
+        """Keep the data, marked with that moment, and let nobody in. Archiving again does not move the moment."""
         ...
 
     async def delete(self, owner: Owner) -> None:
         """Remove everything that bears the owner's name and mark. Gone already is success."""
+        ...
+
+    async def inventory(self) -> Sequence[Marked]:
+        """Everything that bears an owner mark, complete. Raises ExternalError when it may not be complete."""
         ...
 
     async def aclose(self) -> None:
@@ -133,7 +182,9 @@ class ComputeState(StrEnum):
     CRASHED = "Crashed"
     """It ran, and stopped on its own."""
     FAILED = "Failed"
-    """The deployment did not succeed; the same one would fail again."""
+    """The deployment did not succeed. The same one may fail again, so it is tried again at long intervals."""
+    STOPPED = "Stopped"
+    """Its deployments were removed on purpose; the compute and its address are kept."""
 
 
 @dataclass(frozen=True)
@@ -155,6 +206,8 @@ class DesiredCompute:
     ref: str | None = None
     region: str | None = None
     sleep_when_idle: bool = False
+    domain: str | None = None
+    """A domain of the customer's own, beside the provider's."""
     variables: Mapping[str, str] | None = field(default=None, repr=False)
 
     @property
@@ -166,6 +219,25 @@ class DesiredCompute:
 
 
 @dataclass(frozen=True)
+class ObservedDomain:
+    """The customer's own domain as the provider sees it."""
+
+    name: str
+    records: tuple[str, ...] = ()
+    """DNS records that its owner still has to set, each in words: `CNAME chat -> abc.up.railway.app`."""
+
+
+@dataclass(frozen=True)
+class Drift:
+    """What somebody changed by hand."""
+
+    what: str
+    """In words, without values: `variable DATABASE_URL, replicas`."""
+    needs_deployment: bool
+    """Whether only a deployment puts it right."""
+
+
+@dataclass(frozen=True)
 class ObservedCompute:
     """The compute as it is."""
 
@@ -174,12 +246,14 @@ class ObservedCompute:
     url: str
     """Where the runtime answers or will answer, without a trailing slash."""
     fingerprint: str | None = None
-    """That of the DesiredCompute which was last deployed."""
+    """That of the DesiredCompute which was last deployed; None when nothing was, or the settings have changed since."""
     size: Size | None = None
     """None where the driver cannot tell; then it is never resized."""
     deployment_id: str | None = None
     message: str = ""
     """Why it crashed or failed: capped, redacted, stable."""
+    drift: Drift | None = None
+    domain: ObservedDomain | None = None
 
 
 class ComputeDriver(Protocol):
@@ -188,8 +262,11 @@ class ComputeDriver(Protocol):
     name: str
     poll_seconds: float
 
-    async def observe(self, owner: Owner) -> ObservedCompute | None:
-        """The compute; None only if a complete answer lacks it. Raises ExternalError when that cannot be known."""
+    async def observe(self, owner: Owner, *, max_age: float = 0.0) -> ObservedCompute | None:
+        """The compute; None only if a complete answer lacks it. Raises ExternalError when that cannot be known.
+
+        `max_age` is as for databases.
+        """
         ...
 
     async def create(self, desired: DesiredCompute) -> ObservedCompute:
@@ -200,12 +277,20 @@ class ComputeDriver(Protocol):
         """Bring variables, source and size up to date and start the runtime anew."""
         ...
 
-    async def resize(self, desired: DesiredCompute) -> ObservedCompute:
-        """Give it the desired size, without a restart where the provider can do that."""
+    async def adjust(self, desired: DesiredCompute) -> ObservedCompute:
+        """Put right what needs no deployment: size, name, the customer's own domain."""
+        ...
+
+    async def suspend(self, owner: Owner) -> ObservedCompute:
+        """Stop the runtime and keep everything else; `deploy` starts it again."""
         ...
 
     async def delete(self, owner: Owner) -> None:
         """Remove everything that bears the owner's name and mark. Gone already is success."""
+        ...
+
+    async def inventory(self) -> Sequence[Marked]:
+        """Everything that bears an owner mark, complete. Raises ExternalError when it may not be complete."""
         ...
 
     def changes(self) -> AsyncIterator[str]:
