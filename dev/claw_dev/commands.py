@@ -4,6 +4,7 @@ import asyncio
 import os
 import signal
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
@@ -12,9 +13,10 @@ import typer
 from rich.console import Console
 
 from claw_dev import notes
+from claw_dev.agreement import agreed_environment
 from claw_dev.errors import StackError
 from claw_dev.lock import holder
-from claw_dev.parts import Part
+from claw_dev.parts import Part, Providers
 from claw_dev.picture import picture_for
 from claw_dev.record import read_record
 
@@ -22,6 +24,10 @@ Directory = Annotated[
     Path, typer.Option("--directory", "-d", envvar="CLAW_DIRECTORY", help="Where the stack keeps everything.")
 ]
 DEFAULT_DIRECTORY = Path(".claw")
+Agreed = Annotated[bool, typer.Option("--yes", help="Agree to what the real providers will make and charge.")]
+ProvidersChoice = Annotated[
+    Providers, typer.Option("--providers", envvar="PROVIDERS", help="Who makes computes and databases.")
+]
 
 _STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _DOWN_TIMEOUT = 40.0
@@ -33,9 +39,12 @@ def up(
     only: Annotated[
         list[Part] | None, typer.Option("--only", help="Start this part and what it needs; may be repeated.")
     ] = None,
+    providers: ProvidersChoice = Providers.LOCAL,
+    yes: Agreed = False,
 ) -> None:
     """Start the local stack, and keep it running until Ctrl-C."""
-    raise typer.Exit(asyncio.run(_up(directory, only or list(Part))))
+    environment = agreed_environment(providers, Console(), yes=yes)
+    raise typer.Exit(asyncio.run(_up(directory, only, providers, environment)))
 
 
 def down(directory: Directory = DEFAULT_DIRECTORY) -> None:
@@ -69,13 +78,13 @@ def kubectl(
     os.execve(program.program, ["kubectl", *arguments], {**os.environ, **program.variables})  # noqa: S606 -- no shell wanted
 
 
-async def _up(directory: Path, parts: list[Part]) -> int:
+async def _up(directory: Path, parts: list[Part] | None, providers: Providers, environment: Mapping[str, str]) -> int:
     # Not at the top: `claw down` needs none of what a stack consists of.
     from claw_dev.stack import Stack
 
     console = Console()
     picture = picture_for(console)
-    stack = Stack(directory, parts=parts, listener=picture.changed)
+    stack = Stack(directory, parts=parts, providers=providers, environment=environment, listener=picture.changed)
     cancel_once_on_signal()
     started = time.monotonic()
     try:

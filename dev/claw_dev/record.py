@@ -33,6 +33,9 @@ class StackRecord(BaseModel):
     stripe_webhook_secret: str | None = None
     claude_url: str | None = None
     """The model's endpoint: the simulator, or Anthropic's own when the person has a key."""
+    railway_url: str | None = None
+    """Of the simulator, as `neon_url`: only where the providers are simulated."""
+    neon_url: str | None = None
     operator_url: str | None = None
     webhook_url: str | None = None
 

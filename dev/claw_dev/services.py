@@ -3,7 +3,6 @@
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from urllib.parse import urlsplit
 
 from claw_dev.installation import NAMESPACE, ServiceAccounts
@@ -48,37 +47,34 @@ class Stripe:
 def stripe_program(stripe: Stripe, webhook_url: str) -> Program:
     """The Stripe simulator, which delivers events to the webhook service."""
     arguments = (f"--webhook-url={webhook_url}/webhooks/stripe", f"--webhook-secret={stripe.webhook_secret}")
-    return _module("claw_dev.simulators.stripe", Part.STRIPE, f"--port={_port(stripe.url)}", *arguments)
+    return module_program("claw_dev.simulators.stripe", Part.STRIPE, f"--port={port_of(stripe.url)}", *arguments)
 
 
 def claude_program(model: Model) -> Program:
     """The Claude simulator."""
-    return _module("claw_dev.simulators.claude", Part.CLAUDE, f"--port={_port(model.url)}")
+    return module_program("claw_dev.simulators.claude", Part.CLAUDE, f"--port={port_of(model.url)}")
 
 
-def operator_program(url: str, accounts: ServiceAccounts, instances: Path, postgres_url: str, model: Model) -> Program:
-    """The operator, as its service account, with the two local drivers."""
+def operator_program(url: str, accounts: ServiceAccounts, providers: Mapping[str, str], model: Model) -> Program:
+    """The operator, as its service account. `providers` is its environment as far as that tells of them."""
     environment = {
+        **providers,
         "HOST": LOOPBACK,
-        "PORT": _port(url),
+        "PORT": port_of(url),
         "KUBECONFIG": str(accounts.operator),
         "CLAW_NAMESPACE": NAMESPACE,
-        "CLAW_COMPUTE_DRIVER": "local",
-        "CLAW_DATABASE_DRIVER": "postgres",
-        "CLAW_LOCAL_DIRECTORY": str(instances),
-        "CLAW_POSTGRES_ADMIN_URL": postgres_url,
         "CLAW_SHUTDOWN_SECONDS": str(_OPERATOR_SHUTDOWN),
         "ANTHROPIC_BASE_URL": model.url,
         "ANTHROPIC_API_KEY": model.key,
     }
-    return _module("claw_operator", Part.OPERATOR, environment=environment)
+    return module_program("claw_operator", Part.OPERATOR, environment=environment)
 
 
 def webhook_program(url: str, accounts: ServiceAccounts, customers_url: str, stripe: Stripe, smtp_url: str) -> Program:
     """The webhook service, as its service account, with a Stripe that is the simulator."""
     environment = {
         "HOST": LOOPBACK,
-        "PORT": _port(url),
+        "PORT": port_of(url),
         "PUBLIC_URL": url,
         "DATABASE_URL": customers_url,
         "STRIPE_SECRET_KEY": stripe.secret_key,
@@ -89,13 +85,15 @@ def webhook_program(url: str, accounts: ServiceAccounts, customers_url: str, str
         "CLAW_NAMESPACE": NAMESPACE,
         "KUBECONFIG": str(accounts.webhook),
     }
-    return _module("claw_webhook", Part.WEBHOOK, environment=environment)
+    return module_program("claw_webhook", Part.WEBHOOK, environment=environment)
 
 
-def _port(url: str) -> str:
+def port_of(url: str) -> str:
+    """The port that a service is to listen at."""
     return str(urlsplit(url).port)
 
 
-def _module(module: str, name: str, *arguments: str, environment: Mapping[str, str] | None = None) -> Program:
+def module_program(module: str, name: str, *arguments: str, environment: Mapping[str, str] | None = None) -> Program:
+    """A Python module, run by this same interpreter."""
     argv = (sys.executable, "-m", module, *arguments)
     return Program(name, argv, environment=environment or {}, stop_timeout=_STOP_TIMEOUT)

@@ -18,7 +18,7 @@ from random import Random, SystemRandom
 
 import psycopg
 
-from claw_dev import notes, services
+from claw_dev import clouds, notes, services
 from claw_dev.errors import StackError
 from claw_dev.folder import take_folder
 from claw_dev.installation import NAMESPACE, ServiceAccounts
@@ -26,7 +26,7 @@ from claw_dev.kubectl import Kubectl
 from claw_dev.kubernetes import Kubernetes
 from claw_dev.lock import StackLock
 from claw_dev.mailcatcher import MailCatcher
-from claw_dev.parts import EVERYTHING, NEEDS, Part, with_needs
+from claw_dev.parts import Part, Providers, everything, needs, with_needs
 from claw_dev.ports import LOOPBACK, free_ports
 from claw_dev.postgres import Postgres, create_owned_database, is_reachable, with_database, without_credentials
 from claw_dev.probes import answers
@@ -47,14 +47,16 @@ class Stack:
         self,
         directory: Path,
         *,
-        parts: Iterable[Part] = EVERYTHING,
+        parts: Iterable[Part] | None = None,
+        providers: Providers = Providers.LOCAL,
         environment: Mapping[str, str] | None = None,
         listener: Callable[[PartProgress], None] = lambda changed: None,
         random: Random | None = None,
     ) -> None:
-        """`parts` are started together with everything that they need. `listener` hears how far each has come."""
+        """`parts`, by default all, are started together with what they need. `listener` hears how far each has come."""
         self.directory = directory.absolute()
-        self.parts = with_needs(parts)
+        self.providers = providers
+        self.parts = with_needs(everything(providers) if parts is None else parts, providers)
         self.namespace = NAMESPACE
         self.logs = self.directory / "logs"
         self.instances = self.directory / "instances"
@@ -63,13 +65,21 @@ class Stack:
 
         environment = os.environ if environment is None else environment
         random = random or SystemRandom()
-        stripe_port, claude_port, mail_port, operator_port, webhook_port = free_ports(5, random)
+        ports = free_ports(7, random)
+        stripe_port, claude_port, mail_port, operator_port, webhook_port, railway_port, neon_port = ports
         self.stripe = services.Stripe(
             url=f"http://{LOOPBACK}:{stripe_port}",
             secret_key=f"sk_test_{secrets.token_hex(16)}",
             webhook_secret=f"whsec_{secrets.token_hex(16)}",
         )
         self.model = services.chosen_model(environment, f"http://{LOOPBACK}:{claude_port}")
+        self.clouds = clouds.SimulatedClouds(
+            railway_url=f"http://{LOOPBACK}:{railway_port}",
+            neon_url=f"http://{LOOPBACK}:{neon_port}",
+            railway_token=secrets.token_hex(16),
+            neon_key=f"napi_{secrets.token_hex(16)}",
+        )
+        self._cloud_environment = clouds.cloud_environment(environment) if providers is Providers.CLOUD else {}
         self.operator_url = f"http://{LOOPBACK}:{operator_port}"
         self.webhook_url = f"http://{LOOPBACK}:{webhook_port}"
         self.stripe_url = self.stripe.url
@@ -139,7 +149,7 @@ class Stack:
         # The operator is gone, or it would start them again.
         await asyncio.to_thread(notes.end_runtimes, self.directory)
         await self._mail_catcher.stop()
-        await self.processes.stop(Part.STRIPE, Part.CLAUDE, "kube-controller-manager")
+        await self.processes.stop(Part.STRIPE, Part.CLAUDE, Part.RAILWAY, Part.NEON, "kube-controller-manager")
         await self.processes.stop("kube-apiserver", "postgres")
         await self.processes.close()
         for part in self.parts:
@@ -175,12 +185,14 @@ class Stack:
             stripe_secret_key=self.stripe.secret_key if has(Part.STRIPE) else None,
             stripe_webhook_secret=self.stripe.webhook_secret if has(Part.STRIPE) else None,
             claude_url=self.claude_url if has(Part.CLAUDE) else None,
+            railway_url=self.clouds.railway_url if has(Part.RAILWAY) else None,
+            neon_url=self.clouds.neon_url if has(Part.NEON) else None,
             operator_url=self.operator_url if has(Part.OPERATOR) else None,
             webhook_url=self.webhook_url if has(Part.WEBHOOK) else None,
         )
 
     async def _start(self, part: Part) -> None:
-        await asyncio.gather(*(self._is_ready[need].wait() for need in NEEDS[part]))
+        await asyncio.gather(*(self._is_ready[need].wait() for need in needs(part, self.providers)))
         self.progress.starting(part, "")
         try:
             address = await self._starter(part)()
@@ -206,6 +218,10 @@ class Stack:
                 return self._start_stripe
             case Part.CLAUDE:
                 return self._start_claude
+            case Part.RAILWAY:
+                return self._start_railway
+            case Part.NEON:
+                return self._start_neon
             case Part.OPERATOR:
                 return self._start_operator
             case Part.WEBHOOK:
@@ -241,9 +257,15 @@ class Stack:
             return f"{self.claude_url}, with your ANTHROPIC_API_KEY: replies cost money"
         return await self._start_program(services.claude_program(self.model), self.claude_url)
 
+    async def _start_railway(self) -> str:
+        return await self._start_program(self.clouds.railway_program(), self.clouds.railway_url)
+
+    async def _start_neon(self) -> str:
+        return await self._start_program(self.clouds.neon_program(self.postgres_url), self.clouds.neon_url)
+
     async def _start_operator(self) -> str:
         program = services.operator_program(
-            self.operator_url, self._service_accounts, self.instances, self.postgres_url, self.model
+            self.operator_url, self._service_accounts, self._providers_environment(), self.model
         )
         return await self._start_program(program, self.operator_url)
 
@@ -256,6 +278,15 @@ class Stack:
     async def _start_program(self, program: Program, url: str) -> str:
         await self.processes.start(program, answers(f"{url}/healthz"))
         return url
+
+    def _providers_environment(self) -> Mapping[str, str]:
+        match self.providers:
+            case Providers.LOCAL:
+                return clouds.local_environment(self.instances, self.postgres_url)
+            case Providers.SIMULATED:
+                return self.clouds.environment()
+            case Providers.CLOUD:
+                return self._cloud_environment
 
     @property
     def _service_accounts(self) -> ServiceAccounts:

@@ -2,7 +2,7 @@
 
 import graphlib
 
-from claw_dev.parts import EVERYTHING, NEEDS, Part, with_needs
+from claw_dev.parts import EVERYTHING, NEEDS, SIMULATORS, Part, Providers, everything, with_needs
 from claw_dev.progress import PartProgress, Progress, State
 
 
@@ -17,7 +17,13 @@ def test_a_part_without_needs_comes_alone() -> None:
 def test_every_part_can_be_started_after_what_it_needs() -> None:
     order = list(graphlib.TopologicalSorter(NEEDS).static_order())
 
-    assert set(order) == EVERYTHING
+    assert set(order) == EVERYTHING | SIMULATORS
+
+
+def test_the_clouds_are_simulated_only_when_asked_for() -> None:
+    assert everything(Providers.LOCAL) == everything(Providers.CLOUD) == EVERYTHING
+    assert everything(Providers.SIMULATED) == set(Part)
+    assert with_needs([Part.OPERATOR], Providers.SIMULATED) >= SIMULATORS
 
 
 class FakeClock:
