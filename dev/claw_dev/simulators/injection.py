@@ -1,14 +1,15 @@
 """Lets faults happen to real HTTP connections, and takes them in through `/_sim/faults`."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from http import HTTPStatus
+from http.client import responses
 
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 from pydantic import ValidationError
 
-from claw_dev.simulators.faults import Fault, FaultKind, FaultQueue
+from claw_dev.simulators.faults import Asked, Fault, FaultKind, FaultQueue
 
 CONTROL_PREFIX = "/_sim/"
 
@@ -16,34 +17,80 @@ STREAM_FAULT = web.RequestKey("stream_fault", Fault)
 """On a request whose streamed answer suffers: CUT_STREAM or ERROR_IN_STREAM."""
 
 
-def injecting(faults: FaultQueue, as_error: Callable[[web.Request, Fault], web.Response]) -> Middleware:
-    """A middleware that lets the faults happen. `as_error` words an answer of `fault.status` as the provider does."""
+GATEWAY_PAGE = (
+    "<!DOCTYPE html>\n<html><head><title>{status} {phrase}</title></head>\n"
+    "<body><center><h1>{status} {phrase}</h1></center><hr><center>gateway</center></body></html>\n"
+)
+
+
+async def plainly(request: web.Request) -> Asked:
+    """What a fault needs to know of a request of a REST API."""
+    return Asked(request.method, request.path, writes=request.method not in {"GET", "HEAD", "OPTIONS"})
+
+
+def injecting(
+    faults: FaultQueue,
+    as_error: Callable[[web.Request, Fault], web.Response],
+    asked: Callable[[web.Request], Awaitable[Asked]] = plainly,
+) -> Middleware:
+    """A middleware that lets the faults happen.
+
+    `as_error` words an answer of `fault.status`, or for REFUSED_IN_BODY of `fault.message`, as the provider does.
+    """
 
     @web.middleware
     async def inject(request: web.Request, handler: Handler) -> web.StreamResponse:
         if request.path.startswith(CONTROL_PREFIX):
             return await handler(request)
-        fault = faults.take(request.method, request.path)
+        fault = faults.take(await asked(request))
         if fault is None:
             return await handler(request)
-        match fault.kind:
-            case FaultKind.ERROR:
-                return as_error(request, fault)
-            case FaultKind.CUT:
-                return cut(request)
-            case FaultKind.TIMEOUT:
-                await asyncio.sleep(fault.seconds)
-                return cut(request)
-            case FaultKind.LOST_ANSWER:
-                await handler(request)
-                return cut(request)
-            case FaultKind.SLOW:
-                await asyncio.sleep(fault.seconds)
-            case FaultKind.CUT_STREAM | FaultKind.ERROR_IN_STREAM:
-                request[STREAM_FAULT] = fault
-        return await handler(request)
+        return await _suffer(request, handler, fault, as_error)
 
     return inject
+
+
+async def _suffer(
+    request: web.Request, handler: Handler, fault: Fault, as_error: Callable[[web.Request, Fault], web.Response]
+) -> web.StreamResponse:
+    match fault.kind:
+        case FaultKind.ERROR | FaultKind.REFUSED_IN_BODY:
+            return as_error(request, fault)
+        case FaultKind.HTML:
+            return gateway_page(fault.status)
+        case FaultKind.DONE_BUT_HTML:
+            await handler(request)
+            return gateway_page(fault.status)
+        case FaultKind.CLOUDFLARE:
+            return cloudflare_limit()
+        case FaultKind.CUT:
+            return cut(request)
+        case FaultKind.TIMEOUT:
+            await asyncio.sleep(fault.seconds)
+            return cut(request)
+        case FaultKind.LOST_ANSWER:
+            await handler(request)
+            return cut(request)
+        case FaultKind.HELD_ANSWER:
+            await handler(request)
+            await asyncio.sleep(fault.seconds)
+            return cut(request)
+        case FaultKind.SLOW:
+            await asyncio.sleep(fault.seconds)
+        case FaultKind.CUT_STREAM | FaultKind.ERROR_IN_STREAM:
+            request[STREAM_FAULT] = fault
+    return await handler(request)
+
+
+def gateway_page(status: int) -> web.Response:
+    """What a gateway in front of the provider answers: no JSON, and no word about what was done."""
+    page = GATEWAY_PAGE.format(status=status, phrase=responses.get(status, "Error"))
+    return web.Response(status=status, text=page, content_type="text/html")
+
+
+def cloudflare_limit() -> web.Response:
+    """What Cloudflare answers to whom it throttles: no limit, no Retry-After."""
+    return web.Response(status=HTTPStatus.TOO_MANY_REQUESTS, text="error code: 1015", content_type="text/plain")
 
 
 def sever(request: web.Request) -> None:
