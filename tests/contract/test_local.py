@@ -145,6 +145,7 @@ async def test_the_process_gets_its_variables_and_nothing_of_the_operators(
         "HOST": "127.0.0.1",
         "PORT": observed.url.rpartition(":")[2],
         "CLAW_WORKSPACE_DIR": str(folder(place, owner) / "workspace"),
+        "CLAW_FINGERPRINT": observed.fingerprint,
     }
 
 
@@ -440,7 +441,7 @@ async def test_deploying_needs_a_creation(driver: LocalDriver) -> None:
 async def test_a_new_size_needs_no_restart(driver: LocalDriver, owner: Owner) -> None:
     running = await deployed(driver, owner)
     assert running.size is None
-    assert await driver.resize(compute_of(owner)) == running
+    assert await driver.adjust(compute_of(owner)) == running
 
 
 async def test_a_large_log_is_put_aside_at_the_next_start(place: Path, owner: Owner) -> None:
@@ -452,3 +453,51 @@ async def test_a_large_log_is_put_aside_at_the_next_start(place: Path, owner: Ow
         await driver.deploy(compute_of(owner))
         await eventually(lambda: log_of(place, owner) == "hello\n")
     assert (folder(place, owner) / "runtime.log.1").read_text() == "hello\nhello\n"
+
+
+async def test_an_end_on_purpose_is_no_crash_and_no_news(driver: LocalDriver, owner: Owner, place: Path) -> None:
+    running = await deployed(driver, owner)
+    pid = pid_of(place, owner)
+    async with aclosing(driver.changes()) as changes:
+        stopped = await driver.suspend(owner)
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.05):
+                await anext(changes)
+    assert not psutil.pid_exists(pid)
+    assert stopped.state is ComputeState.STOPPED
+    assert (stopped.url, stopped.fingerprint, stopped.message) == (running.url, running.fingerprint, "")
+
+
+async def test_a_suspension_cut_before_the_process_ended_is_finished_by_the_next(
+    driver: LocalDriver, owner: Owner, place: Path
+) -> None:
+    await deployed(driver, owner)
+    path = folder(place, owner) / "compute.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"stopped": True}))
+    assert await state_of(driver, owner) is ComputeState.RUNNING
+    assert (await driver.suspend(owner)).state is ComputeState.STOPPED
+
+
+async def test_a_compute_that_never_ran_has_nothing_to_stop(driver: LocalDriver, owner: Owner) -> None:
+    await driver.create(compute_of(owner))
+    assert (await driver.suspend(owner)).state is ComputeState.EMPTY
+
+
+async def test_a_record_that_was_copied_by_hand_is_not_in_the_inventory(
+    driver: LocalDriver, owner: Owner, place: Path
+) -> None:
+    await driver.create(compute_of(owner))
+    copy = folder(place, new_owner())
+    shutil.copytree(folder(place, owner), copy)
+    shutil.copytree(folder(place, owner), place / "backup")
+    assert [marked.owner for marked in await driver.inventory()] == [owner]
+
+
+async def test_an_inventory_with_a_broken_record_is_none(driver: LocalDriver, owner: Owner, place: Path) -> None:
+    await driver.create(compute_of(owner))
+    path = folder(place, owner) / "compute.json"
+    good = path.read_text()
+    path.write_text("{")
+    with pytest.raises(Rejected, match=r"compute\.json"):
+        await driver.inventory()
+    path.write_text(good)

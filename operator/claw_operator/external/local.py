@@ -3,7 +3,8 @@
 The processes are detached: they go on when the operator ends, and the next one finds them by the record in the
 instance's directory (see local_records). Image, repository, region and size mean nothing here: every instance runs
 the same program on the same machine. That the process lives is all that RUNNING says; whether it answers is for the
-runtime's own observation. A process that died is CRASHED; starting it again is the loop's decision.
+runtime's own observation. A process that died is CRASHED, one that was ended on purpose is STOPPED; starting it again
+is the loop's decision.
 """
 
 import asyncio
@@ -16,7 +17,16 @@ from random import Random, SystemRandom
 from weakref import WeakValueDictionary
 
 from claw_crds import configuration as wire
-from claw_operator.external import ComputeState, DesiredCompute, ObservedCompute, Owner, Transient, detached
+from claw_operator.external import (
+    ComputeState,
+    DesiredCompute,
+    Marked,
+    ObservedCompute,
+    ObservedDomain,
+    Owner,
+    Transient,
+    detached,
+)
 from claw_operator.external.detached import ProcessId
 from claw_operator.external.last_words import last_words
 from claw_operator.external.local_records import LOG, WORKSPACE, Record, Records
@@ -68,8 +78,8 @@ class LocalDriver:
         for uid in list(self._watches):
             await self._unwatch(uid)
 
-    async def observe(self, owner: Owner) -> ObservedCompute | None:
-        """The compute; None when there is no directory with its name and mark."""
+    async def observe(self, owner: Owner, *, max_age: float = 0.0) -> ObservedCompute | None:
+        """The compute as it is now; None when there is no directory with its name and mark."""
         async with self._errors(owner, "observed"):
             record = await asyncio.to_thread(self._records.read, owner)
             if record is None:
@@ -94,11 +104,26 @@ class LocalDriver:
             record = await asyncio.to_thread(self._start, desired, record)
             return await self._look(owner, record)
 
-    async def resize(self, desired: DesiredCompute) -> ObservedCompute:
-        """Nothing to do: processes are not limited here."""
+    async def adjust(self, desired: DesiredCompute) -> ObservedCompute:
+        """Note the customer's own domain. Nothing else to do: processes are not limited here."""
         owner = desired.owner
-        async with self._errors(owner, "resized"):
-            return await self._look(owner, await self._existing(owner))
+        async with self._alone(owner), self._errors(owner, "adjusted"):
+            record = await self._existing(owner)
+            if record.domain != desired.domain:
+                record = record.model_copy(update={"domain": desired.domain})
+                await asyncio.to_thread(self._records.write, owner, record)
+            return await self._look(owner, record)
+
+    async def suspend(self, owner: Owner) -> ObservedCompute:
+        """End the process. One that never was stays EMPTY."""
+        async with self._alone(owner), self._errors(owner, "suspended"):
+            record = await self._existing(owner)
+            if record.process_id is not None and not record.stopped:
+                # Before the process ends: if the operator dies in between, nobody takes this end for a crash.
+                record = record.model_copy(update={"stopped": True})
+                await asyncio.to_thread(self._records.write, owner, record)
+            await self._stop(owner, record)
+            return await self._look(owner, record)
 
     async def delete(self, owner: Owner) -> None:
         """End the process and remove the directory, log and all."""
@@ -109,11 +134,19 @@ class LocalDriver:
             await asyncio.to_thread(self._records.remove, owner)
             self._ports.pop(owner.uid, None)
 
+    async def inventory(self) -> Sequence[Marked]:
+        """Every directory with a record. Raises Rejected for a broken one: whose it is cannot be known."""
+        try:
+            everyone = await asyncio.to_thread(self._records.everyone)
+        except OSError as error:
+            raise Transient(f"{self._records.directory} could not be read: {error.strerror}") from error
+        return [Marked(owner, owner.external_name) for owner, _ in everyone]
+
     async def changes(self) -> AsyncGenerator[str, None]:
         """The UID of an instance as soon as its process ends by itself, also when an earlier operator started it."""
-        for uid, record in await asyncio.to_thread(self._records.everyone):
-            if record.process_id is not None:
-                self._watch(uid, record.process_id)
+        for owner, record in await asyncio.to_thread(self._records.readable):
+            if record.process_id is not None and not record.stopped:
+                self._watch(owner.uid, record.process_id)
         while True:
             yield await self._changed.get()
 
@@ -132,6 +165,8 @@ class LocalDriver:
             state = ComputeState.EMPTY
         elif process_id.process() is not None:
             state = ComputeState.RUNNING
+        elif record.stopped:
+            state = ComputeState.STOPPED
         else:
             state = ComputeState.CRASHED
             said = last_words(self._records.folder(owner) / LOG, record.log_start)
@@ -143,7 +178,13 @@ class LocalDriver:
             fingerprint=record.fingerprint,
             deployment_id=record.deployment_id,
             message=message,
+            domain=self._domain(record),
         )
+
+    def _domain(self, record: Record) -> ObservedDomain | None:
+        if record.domain is None:
+            return None
+        return ObservedDomain(record.domain, (f"A {record.domain} -> {self._host}",))
 
     def _start(self, desired: DesiredCompute, record: Record) -> Record:
         owner, folder = desired.owner, self._records.folder(desired.owner)
@@ -152,7 +193,13 @@ class LocalDriver:
         with contextlib.suppress(FileNotFoundError):
             if log.stat().st_size > self._log_limit:
                 log.replace(folder / f"{LOG}.1")
-        environment = {**self._basics, "HOME": str(folder), **(desired.variables or {}), **self._place(owner, port)}
+        environment = {
+            **self._basics,
+            "HOME": str(folder),
+            **(desired.variables or {}),
+            **self._place(owner, port),
+            wire.ENV_FINGERPRINT: desired.fingerprint,
+        }
         with detached.gated(self._command, environment=environment, directory=folder, log=log) as process:
             self._children.add(process.process_id.pid)
             record = Record(
@@ -164,6 +211,7 @@ class LocalDriver:
                 started=process.process_id.started,
                 started_after_boot=process.process_id.started_after_boot,
                 log_start=log.stat().st_size,
+                domain=desired.domain,
             )
             self._records.write(owner, record)
             process.open()

@@ -44,6 +44,10 @@ class Record(BaseModel):
     started_after_boot: float = 0.0
     log_start: int = 0
     """Where in the log this deployment's part begins, in bytes."""
+    stopped: bool = False
+    """The process was ended on purpose, or is about to be."""
+    domain: str | None = None
+    """The customer's own."""
 
     @property
     def process_id(self) -> ProcessId | None:
@@ -103,15 +107,31 @@ class Records:
         with contextlib.suppress(OSError):  # not there, or not empty and so a stranger's
             folder.rmdir()
 
-    def everyone(self) -> list[tuple[str, Record]]:
-        """UID and record of every directory that has both."""
+    def everyone(self) -> list[tuple[Owner, Record]]:
+        """Owner and record of every directory of ours. Raises Rejected when a record is broken."""
+        return [found for folder in self._folders() if (found := _owned(folder)) is not None]
+
+    def readable(self) -> list[tuple[Owner, Record]]:
+        """As `everyone`, without the broken ones."""
         found = []
-        for folder in self.directory.glob("claw-*"):
+        for folder in self._folders():
             with contextlib.suppress(Rejected):
-                uid, record = naming.uid_of(folder.name), _read(folder)
-                if uid is not None and record is not None:
-                    found.append((uid, record))
-        return found
+                found.append(_owned(folder))
+        return [entry for entry in found if entry is not None]
+
+    def _folders(self) -> list[Path]:
+        with contextlib.suppress(FileNotFoundError):
+            return sorted(folder for folder in self.directory.iterdir() if naming.uid_of(folder.name) is not None)
+        return []
+
+
+def _owned(folder: Path) -> tuple[Owner, Record] | None:
+    """A record whose mark is that of another folder was copied by hand, and is not ours."""
+    record = _read(folder)
+    owner = Owner.of_mark(record.mark) if record is not None else None
+    if record is None or owner is None or owner.external_name != folder.name:
+        return None
+    return owner, record
 
 
 def _read(folder: Path) -> Record | None:
