@@ -3,12 +3,14 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, aclosing
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import psycopg
 import pytest
 
-from claw_operator.external import ComputeDriver, ComputeState, DatabaseDriver, Owner, Transient
+from claw_operator.external import ComputeDriver, ComputeState, DatabaseDriver, Marked, Owner, Transient
 from claw_operator.external.local import LocalDriver
 from claw_operator.external.postgres import PostgresDriver
 from tests.contract.owners import compute_of, database_of, new_owner
@@ -50,7 +52,7 @@ async def test_a_database_is_made_once_opened_and_removed(databases: DatabaseDri
     other = await databases.create(database_of(neighbour))
     assert other.id != made[0].id
 
-    old, new = await databases.issue_credentials(owner), await databases.issue_credentials(owner)
+    old, new = (await databases.issue_credentials(owner)).direct, (await databases.issue_credentials(owner)).direct
     async with await psycopg.AsyncConnection.connect(new) as session:
         await session.execute("CREATE TABLE memories (content text)")
     with pytest.raises(psycopg.OperationalError):
@@ -66,20 +68,62 @@ async def test_a_database_is_made_once_opened_and_removed(databases: DatabaseDri
     await databases.delete(neighbour)
 
 
-async def test_an_archived_database_lets_nobody_in_and_can_be_deleted(databases: DatabaseDriver) -> None:
+async def test_a_suspended_database_lets_nobody_in_until_it_is_resumed(databases: DatabaseDriver) -> None:
     owner = new_owner()
-    await databases.archive(owner)  # nothing to keep is no error
-    await databases.create(database_of(owner))
+    with pytest.raises(Transient):
+        await databases.suspend(owner)
+    created = await databases.create(database_of(owner))
     await eventually(lambda: _is_ready(databases, owner))
-    url = await databases.issue_credentials(owner)
-    await databases.archive(owner)
+    url = (await databases.issue_credentials(owner)).direct
+    async with await psycopg.AsyncConnection.connect(url) as session:
+        await session.execute("CREATE TABLE kept AS SELECT 42 AS answer")
+
+    for _ in range(2):  # once more changes nothing
+        await databases.suspend(owner)
+        await eventually(lambda: _is_suspended(databases, owner))
     with pytest.raises(psycopg.OperationalError):
         await psycopg.AsyncConnection.connect(url)
-    archived = await databases.observe(owner)
-    assert archived is not None
-    assert not archived.ready
+    suspended = await databases.observe(owner)
+    assert suspended is not None
+    assert (suspended.id, suspended.ready, bool(suspended.message)) == (created.id, False, True)
+
+    for _ in range(2):
+        await databases.resume(owner)
+        await eventually(lambda: _is_ready(databases, owner))
+    async with await psycopg.AsyncConnection.connect(url) as session:  # with the password that it had
+        cursor = await session.execute("SELECT answer FROM kept")
+        assert await cursor.fetchone() == (42,)
+    await databases.delete(owner)
+
+
+async def test_an_archived_database_lets_nobody_in_and_can_be_deleted(databases: DatabaseDriver) -> None:
+    owner, until = new_owner(), datetime.now(UTC) + timedelta(days=30)
+    await databases.archive(owner, until)  # nothing to keep is no error
+    await databases.create(database_of(owner))
+    await eventually(lambda: _is_ready(databases, owner))
+    url = (await databases.issue_credentials(owner)).direct
+    await databases.archive(owner, until)
+    await databases.archive(owner, until + timedelta(days=30))
+    with pytest.raises(psycopg.OperationalError):
+        await psycopg.AsyncConnection.connect(url)
+    (archive,) = await _marked(databases, owner)
+    assert archive.archived_until is not None
+    assert abs(archive.archived_until - until) < timedelta(days=1)
     await databases.delete(owner)
     await eventually(lambda: _is_gone(databases, owner))
+    assert await _marked(databases, owner) == []
+
+
+async def test_the_inventory_of_databases_has_each_of_ours_once(databases: DatabaseDriver) -> None:
+    owner, neighbour = new_owner("claw-one"), replace(new_owner("claw-two"), fleet="")
+    made = [await databases.create(database_of(each)) for each in (owner, neighbour)]
+    assert await _marked(databases, owner, neighbour) == [
+        Marked(owner, made[0].id),
+        Marked(neighbour, made[1].id),
+    ]
+    for each in (owner, neighbour):
+        await databases.delete(each)
+    await eventually(lambda: _is_absent(databases, owner, neighbour))
 
 
 async def test_there_are_no_credentials_for_nothing(databases: DatabaseDriver) -> None:
@@ -101,14 +145,14 @@ async def test_a_compute_is_made_once_deployed_and_removed(computes: ComputeDriv
     first, second = compute_of(owner, A="1"), compute_of(owner, A="2")
     for desired in (first, second):
         await computes.deploy(desired)
-        await eventually(lambda: _is_running(computes, owner))
+        await eventually(lambda: _is(computes, owner, ComputeState.RUNNING))
         running = await computes.observe(owner)
         assert running is not None
         assert running.fingerprint == desired.fingerprint
         assert (running.id, running.url) == (made[0].id, made[0].url)
         assert running.deployment_id
     assert await computes.create(second) == running  # creating again changes nothing
-    assert (await computes.resize(second)).state is ComputeState.RUNNING
+    assert (await computes.adjust(second)).state is ComputeState.RUNNING
 
     await computes.delete(owner)
     await eventually(lambda: _is_gone(computes, owner))
@@ -116,15 +160,78 @@ async def test_a_compute_is_made_once_deployed_and_removed(computes: ComputeDriv
     await computes.delete(neighbour)
 
 
+async def test_a_suspended_compute_keeps_its_address_and_runs_again_when_it_is_deployed(
+    computes: ComputeDriver,
+) -> None:
+    owner = new_owner()
+    desired = compute_of(owner)
+    with pytest.raises(Transient):
+        await computes.suspend(owner)
+    created = await computes.create(desired)
+    await computes.deploy(desired)
+    await eventually(lambda: _is(computes, owner, ComputeState.RUNNING))
+
+    for _ in range(2):  # once more changes nothing
+        await computes.suspend(owner)
+        await eventually(lambda: _is(computes, owner, ComputeState.STOPPED))
+    stopped = await computes.observe(owner)
+    assert stopped is not None
+    assert (stopped.id, stopped.url) == (created.id, created.url)
+
+    await computes.deploy(desired)
+    await eventually(lambda: _is(computes, owner, ComputeState.RUNNING))
+    await computes.delete(owner)
+
+
+async def test_a_domain_of_the_customers_own_is_told_with_what_it_still_needs(computes: ComputeDriver) -> None:
+    owner = new_owner()
+    desired = compute_of(owner)
+    assert (await computes.create(desired)).domain is None
+    adjusted = await computes.adjust(replace(desired, domain="chat.example.com"))
+    assert adjusted.domain is not None
+    assert adjusted.domain.name == "chat.example.com"
+    assert "chat" in adjusted.domain.records[0]
+    assert adjusted.state is ComputeState.EMPTY
+    await computes.delete(owner)
+
+
+async def test_the_inventory_of_computes_has_each_of_ours_once(computes: ComputeDriver) -> None:
+    assert await computes.inventory() == []
+    owner, neighbour = new_owner("claw-one"), replace(new_owner("claw-two"), fleet="")
+    made = [await computes.create(compute_of(each)) for each in (owner, neighbour)]
+    assert await _marked(computes, owner, neighbour) == [
+        Marked(owner, made[0].id),
+        Marked(neighbour, made[1].id),
+    ]
+    for each in (owner, neighbour):
+        await computes.delete(each)
+    await eventually(lambda: _is_absent(computes, owner, neighbour))
+
+
 async def _is_ready(databases: DatabaseDriver, owner: Owner) -> bool:
     observed = await databases.observe(owner)
     return observed is not None and observed.ready
 
 
-async def _is_running(computes: ComputeDriver, owner: Owner) -> bool:
+async def _is_suspended(databases: DatabaseDriver, owner: Owner) -> bool:
+    observed = await databases.observe(owner)
+    return observed is not None and observed.suspended
+
+
+async def _is(computes: ComputeDriver, owner: Owner, state: ComputeState) -> bool:
     observed = await computes.observe(owner)
-    return observed is not None and observed.state is ComputeState.RUNNING
+    return observed is not None and observed.state is state
 
 
 async def _is_gone(driver: DatabaseDriver | ComputeDriver, owner: Owner) -> bool:
     return await driver.observe(owner) is None
+
+
+async def _marked(driver: DatabaseDriver | ComputeDriver, *owners: Owner) -> list[Marked]:
+    """What the inventory has of these owners, in their order."""
+    inventory = await driver.inventory()
+    return [marked for owner in owners for marked in inventory if marked.owner == owner]
+
+
+async def _is_absent(driver: DatabaseDriver | ComputeDriver, *owners: Owner) -> bool:
+    return await _marked(driver, *owners) == []

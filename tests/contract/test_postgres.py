@@ -5,6 +5,7 @@ import logging
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import aclosing
+from datetime import UTC, datetime, timedelta
 from itertools import count
 from typing import Any
 
@@ -14,6 +15,7 @@ from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from claw_operator.external import (
+    Marked,
     NameTaken,
     Owner,
     Transient,
@@ -126,7 +128,7 @@ async def test_role_and_database_bear_name_and_mark_and_little_else(
 
 async def test_the_role_can_make_tables_in_its_own_database(driver: PostgresDriver, owner: Owner) -> None:
     await driver.create(database_of(owner))
-    url = await driver.issue_credentials(owner)
+    url = (await driver.issue_credentials(owner)).direct
     await ask(url, "CREATE TABLE memories (id int)")
     assert await ask(url, "SELECT count(*) FROM memories") == 0
 
@@ -136,7 +138,7 @@ async def test_no_other_role_gets_in(driver: PostgresDriver, owner: Owner, serve
     neighbour = new_owner("claw-neighbour")
     try:
         await driver.create(database_of(neighbour))
-        url = await driver.issue_credentials(neighbour)
+        url = (await driver.issue_credentials(neighbour)).direct
         with pytest.raises(psycopg.OperationalError, match="permission denied for database"):
             await ask(in_database(url, owner.external_name), "SELECT 1")
         with pytest.raises(psycopg.errors.InsufficientPrivilege):
@@ -159,7 +161,7 @@ async def test_no_password_is_sent_to_the_server_or_logged(
     async with wire(postgres_url) as line:
         async with aclosing(PostgresDriver(line.url, new_password=lambda: "canary-password")) as driver:
             await driver.create(database_of(owner))
-            url = await driver.issue_credentials(owner)
+            url = (await driver.issue_credentials(owner)).direct
         assert "canary-password" in url
         assert b"SCRAM-SHA-256$" in line.sent
         assert b"canary-password" not in line.sent
@@ -170,7 +172,7 @@ async def test_no_password_is_sent_to_the_server_or_logged(
 async def test_a_hostile_password_is_quoted_in_the_url(postgres_url: str, owner: Owner) -> None:
     async with aclosing(PostgresDriver(postgres_url, new_password=lambda: "a/b@c:d?e#f%20'\" +&=é")) as driver:
         await driver.create(database_of(owner))
-        assert await ask(await driver.issue_credentials(owner), "SELECT 1") == 1
+        assert await ask((await driver.issue_credentials(owner)).direct, "SELECT 1") == 1
 
 
 @pytest.mark.parametrize(
@@ -230,7 +232,7 @@ async def test_a_creation_cut_at_any_statement_is_finished_by_the_next(
                 assert seen in (None, finished), (at, how)
                 assert await server.comments(owner.external_name) == (owner.mark, owner.mark), (at, how)
                 assert await server.is_closed_to_others(owner.external_name), (at, how)
-                assert await ask(await driver.issue_credentials(owner), "SELECT 1") == 1, (at, how)
+                assert await ask((await driver.issue_credentials(owner)).direct, "SELECT 1") == 1, (at, how)
             finally:
                 await driver.delete(owner)
 
@@ -259,7 +261,7 @@ async def test_deletion_ends_sessions_and_takes_what_the_role_left_elsewhere(
 ) -> None:
     owner = new_owner()
     await driver.create(database_of(owner))
-    url = await driver.issue_credentials(owner)
+    url = (await driver.issue_credentials(owner)).direct
     # Any role may make large objects wherever it may connect; they would keep the role from being dropped.
     left = [await ask(in_database(url, database), "SELECT lo_create(0)") for database in ("postgres", "template1")]
     async with await psycopg.AsyncConnection.connect(url, autocommit=True) as session:
@@ -271,14 +273,17 @@ async def test_deletion_ends_sessions_and_takes_what_the_role_left_elsewhere(
     assert await server.run("SELECT 1 FROM pg_largeobject_metadata WHERE oid = ANY(%s::oid[])", left) == []
 
 
+UNTIL = datetime(2026, 12, 22, 7, 30, tzinfo=UTC)
+
+
 async def test_an_archive_keeps_the_data_and_lets_nobody_in(
     driver: PostgresDriver, server: Server, owner: Owner, postgres_url: str
 ) -> None:
     created = await driver.create(database_of(owner))
-    url = await driver.issue_credentials(owner)
+    url = (await driver.issue_credentials(owner)).direct
     async with await psycopg.AsyncConnection.connect(url, autocommit=True) as session:
         await session.execute("CREATE TABLE kept AS SELECT 42 AS answer")
-        await driver.archive(owner)
+        await driver.archive(owner, UNTIL)
         with pytest.raises(psycopg.OperationalError):
             await session.execute("SELECT 1")
 
@@ -287,15 +292,54 @@ async def test_an_archive_keeps_the_data_and_lets_nobody_in(
     observed = await driver.observe(owner)
     assert observed is not None
     assert (observed.id, observed.ready, observed.message) == (created.id, False, "The database is archived.")
-    assert all("archived" in str(comment) for comment in await server.comments(owner.external_name))
+    mark = f"{owner.mark},state=archived,until=2026-12-22T07:30:00Z"
+    assert await server.comments(owner.external_name) == (mark, mark)
     assert await ask(in_database(postgres_url, owner.external_name), "SELECT answer FROM kept") == 42
-    await driver.archive(owner)  # once more changes nothing
+    await driver.archive(owner, UNTIL + timedelta(days=1))  # once more changes nothing
+    assert await server.comments(owner.external_name) == (mark, mark)
+    assert not (await driver.create(database_of(owner))).ready
+    with pytest.raises(Transient, match="resumed first"):
+        await driver.issue_credentials(owner)
 
-    await driver.create(database_of(owner))
-    assert await ask(await driver.issue_credentials(owner), "SELECT answer FROM kept") == 42
-    await driver.archive(owner)
+    assert (await driver.resume(owner)).ready
+    assert await server.comments(owner.external_name) == (owner.mark, owner.mark)
+    assert await ask(url, "SELECT answer FROM kept") == 42
+    await driver.archive(owner, UNTIL)
     await driver.delete(owner)
     assert await server.things_named(owner.external_name) == []
+
+
+async def test_suspending_ends_sessions_and_an_archive_is_not_made_less_of_by_it(
+    driver: PostgresDriver, server: Server, owner: Owner
+) -> None:
+    await driver.create(database_of(owner))
+    url = (await driver.issue_credentials(owner)).direct
+    async with await psycopg.AsyncConnection.connect(url, autocommit=True) as session:
+        suspended = await driver.suspend(owner)
+        with pytest.raises(psycopg.OperationalError):
+            await session.execute("SELECT 1")
+    assert (suspended.suspended, suspended.message) == (True, "The database is suspended.")
+    await driver.archive(owner, UNTIL)
+    before = await server.comments(owner.external_name)
+    assert (await driver.suspend(owner)).message == "The database is archived."
+    assert await server.comments(owner.external_name) == before
+
+
+async def test_the_inventory_has_what_a_lost_call_left_and_nothing_of_strangers(
+    driver: PostgresDriver, server: Server, owner: Owner
+) -> None:
+    unmarked, copied = new_owner(), new_owner()
+    await server.run("CREATE ROLE {name}", name=unmarked.external_name)
+    await server.run("CREATE ROLE {name}", name=copied.external_name)
+    await server.run(f"COMMENT ON ROLE {{name}} IS '{owner.mark}'", name=copied.external_name)
+    await server.run("CREATE ROLE {name}", name=owner.external_name)
+    await server.run(f"COMMENT ON ROLE {{name}} IS '{owner.mark},state=creating'", name=owner.external_name)
+    try:
+        ours = {unmarked, copied, owner}
+        assert [m for m in await driver.inventory() if m.owner in ours] == [Marked(owner, "")]
+    finally:
+        for stranger in (unmarked, copied):
+            await server.run("DROP ROLE {name}", name=stranger.external_name)
 
 
 STRANGERS = {
@@ -321,7 +365,7 @@ async def test_a_strangers_thing_is_neither_adopted_nor_deleted(
             await driver.create(database_of(owner))
         assert await driver.observe(owner) is None
         await driver.delete(owner)
-        await driver.archive(owner)
+        await driver.archive(owner, UNTIL)
         with pytest.raises(Transient):
             await driver.issue_credentials(owner)
         assert (await server.things_named(name), await server.comments(name)) == before
@@ -352,7 +396,7 @@ async def test_an_owner_who_rewrites_the_comment_on_its_database_stays_the_owner
     driver: PostgresDriver, owner: Owner, server: Server
 ) -> None:
     created = await driver.create(database_of(owner))
-    url = await driver.issue_credentials(owner)
+    url = (await driver.issue_credentials(owner)).direct
     await ask(url, f"COMMENT ON DATABASE \"{owner.external_name}\" IS 'mine'")
     assert (await driver.create(database_of(owner))).id == created.id
     await driver.delete(owner)
@@ -377,9 +421,9 @@ async def test_an_admin_that_is_no_superuser_can_do_it_all(server: Server, postg
     driver = PostgresDriver(make_conninfo(postgres_url, user=admin, password="limited"))
     try:
         assert (await driver.create(database_of(owner))).ready
-        url = await driver.issue_credentials(owner)
+        url = (await driver.issue_credentials(owner)).direct
         await ask(in_database(url, "postgres"), "SELECT lo_create(0)")
-        await driver.archive(owner)
+        await driver.archive(owner, UNTIL)
         await driver.delete(owner)
         assert await server.things_named(owner.external_name) == []
     finally:

@@ -12,66 +12,36 @@ comment on its database. The database is ours when it has our name and our role 
 
 Whatever is interrupted, creating once more goes on where it stopped. Until 3 nobody could be in the database, so an
 unfinished one counts as not there. A deletion marks the role "deleting" first and drops it last: what it leaves when
-interrupted is still seen, and still ours. An advisory lock per instance keeps two operators from working on the same
-one.
+interrupted is still seen, and still ours. A suspended or archived database keeps its data behind a role that may not
+log in. An advisory lock per instance keeps two operators from working on the same one.
 
 PostgreSQL has no quota per database; `size_bytes` is what the loop can compare with the plan.
 """
 
 import secrets
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
-from enum import StrEnum
+from datetime import datetime
 from typing import Any, LiteralString
 from urllib.parse import quote, urlencode
 
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict
 
-from claw_operator.external import DesiredDatabase, NameTaken, ObservedDatabase, Owner, Transient
+from claw_operator.external import (
+    ConnectionUrls,
+    DesiredDatabase,
+    Marked,
+    NameTaken,
+    ObservedDatabase,
+    Owner,
+    Transient,
+)
+from claw_operator.external.postgres_catalog import Facts, Standing, State, everyone, read
 from claw_operator.external.postgres_sessions import Connection, Sessions
 
 CONNECTION_LIMIT = 20
 """Connections of one instance's role: a runtime's pool and a person with psql, but not the whole server."""
-
-
-class _State(StrEnum):
-    """How far the role is; the value follows the owner mark in the role's comment."""
-
-    COMPLETE = ""
-    CREATING = ",state=creating"
-    ARCHIVED = ",state=archived"
-    DELETING = ",state=deleting"
-
-
-@dataclass(frozen=True)
-class _Facts:
-    """What the server's catalog says under one external name."""
-
-    owner: Owner
-    role_comment: str | None
-    role_exists: bool
-    database_id: int | None
-    database_is_the_roles: bool
-    size_bytes: int | None
-
-    @property
-    def state(self) -> _State | None:
-        """None: there is no role of ours."""
-        return next((state for state in _State if self.role_comment == self.owner.mark + state), None)
-
-    @property
-    def name_is_taken(self) -> bool:
-        """Whether a role or a database of our name is somebody else's."""
-        strange_role = self.role_exists and self.state is None
-        strange_database = self.database_id is not None and not self.database_is_the_roles
-        return strange_role or strange_database
-
-    @property
-    def has_database(self) -> bool:
-        """Whether our database exists, finished or not."""
-        return self.state is not None and self.database_is_the_roles
 
 
 class PostgresDriver:
@@ -100,16 +70,16 @@ class PostgresDriver:
         """Close the sessions to the server."""
         await self._sessions.aclose()
 
-    async def observe(self, owner: Owner) -> ObservedDatabase | None:
-        """The database; None when it is not there, was never finished, or the name is a stranger's."""
+    async def observe(self, owner: Owner, *, max_age: float = 0.0) -> ObservedDatabase | None:
+        """The database as it is now; None when it is not there, was never finished, or the name is a stranger's."""
         async with self._sessions.session(f"look for the database of {owner.name}") as session:
-            return self._observed(await _read(session, owner))
+            return self._observed(await read(session, owner))
 
     async def create(self, desired: DesiredDatabase) -> ObservedDatabase:
-        """Make it or finish it; also brings an archived one back to its instance, with its data."""
+        """Make it or finish it. One that is there stays as it is, also a suspended or archived one."""
         owner = desired.owner
         async with self._alone(owner, f"create the database of {owner.name}") as session:
-            facts = await _read(session, owner)
+            facts = await read(session, owner)
             if facts.name_is_taken:
                 raise NameTaken(
                     f"PostgreSQL has a role or a database {owner.external_name} that does not belong to "
@@ -117,50 +87,77 @@ class PostgresDriver:
                 )
             if not facts.has_database:
                 begin = _CREATE_ROLE if facts.state is None else _CLOSE_ROLE
-                await _execute(session, owner, begin, _State.CREATING)
+                await _execute(session, owner, begin, Standing(State.CREATING))
                 await _execute(session, owner, _CREATE_DATABASE)
-            if not facts.has_database or facts.state is not _State.COMPLETE:
-                await _execute(session, owner, _OPEN_BOTH, _State.COMPLETE)
-            observed = self._observed(await _read(session, owner))
+            if not facts.has_database or facts.state in (State.CREATING, State.DELETING):
+                await _execute(session, owner, _OPEN_BOTH)
+            observed = self._observed(await read(session, owner))
         if observed is None:
             raise Transient(f"the database of {owner.name} vanished while it was being created")
         return observed
 
-    async def issue_credentials(self, owner: Owner) -> str:
-        """Give the role a new password and return the connection URL. Sessions that are open stay open."""
+    async def issue_credentials(self, owner: Owner) -> ConnectionUrls:
+        """Give the role a new password. Sessions that are open stay open."""
         async with self._alone(owner, f"set a password for the database of {owner.name}") as session:
-            facts = await _read(session, owner)
-            if facts.state is not _State.COMPLETE or not facts.has_database:
-                raise Transient(f"the database of {owner.name} is not ready; it has to be created first")
+            facts = await read(session, owner)
+            if facts.state is not State.COMPLETE or not facts.has_database:
+                raise Transient(f"the database of {owner.name} is not open; it has to be created or resumed first")
             password = self._new_password()
             # The server gets, and may log, the SCRAM verifier. The password itself never leaves this process.
             verifier = session.pgconn.encrypt_password(
                 password.encode(), owner.external_name.encode(), b"scram-sha-256"
             )
             await _execute(session, owner, "ALTER ROLE {name} PASSWORD {verifier}", verifier=verifier.decode())
-        return connection_url(self._admin_url, owner.external_name, password)
+        return ConnectionUrls(connection_url(self._admin_url, owner.external_name, password))
 
-    async def archive(self, owner: Owner) -> None:
+    async def suspend(self, owner: Owner) -> ObservedDatabase:
         """Keep the data; the role can no longer log in, and its sessions end."""
+        async with self._alone(owner, f"suspend the database of {owner.name}") as session:
+            if (await self._existing(session, owner)).state is State.COMPLETE:
+                await _execute(session, owner, _CLOSE_BOTH, Standing(State.SUSPENDED))
+            await _end_sessions(session, owner)
+            return self._described(await read(session, owner))
+
+    async def resume(self, owner: Owner) -> ObservedDatabase:
+        """Let the role log in again, with the password it had; also brings back an archived one."""
+        async with self._alone(owner, f"resume the database of {owner.name}") as session:
+            if (await self._existing(session, owner)).state in (State.SUSPENDED, State.ARCHIVED):
+                await _execute(session, owner, _OPEN_BOTH)
+            return self._described(await read(session, owner))
+
+    async def archive(self, owner: Owner, until: datetime) -> None:
+        """As suspend; the moment is written into the mark."""
         async with self._alone(owner, f"archive the database of {owner.name}") as session:
-            facts = await _read(session, owner)
+            facts = await read(session, owner)
             if not facts.has_database:
                 return
-            await _execute(session, owner, _CLOSE_BOTH, _State.ARCHIVED)
+            if facts.state is not State.ARCHIVED:
+                await _execute(session, owner, _CLOSE_BOTH, Standing(State.ARCHIVED, until))
             await _end_sessions(session, owner)
 
     async def delete(self, owner: Owner) -> None:
         """Remove database and role. What does not bear our mark is left alone."""
         async with self._alone(owner, f"delete the database of {owner.name}") as session:
-            facts = await _read(session, owner)
+            facts = await read(session, owner)
             if facts.state is None:
                 return
-            await _execute(session, owner, _CLOSE_ROLE, _State.DELETING)
+            await _execute(session, owner, _CLOSE_ROLE, Standing(State.DELETING))
             await _end_sessions(session, owner)
             if facts.has_database:
                 await _execute(session, owner, "DROP DATABASE IF EXISTS {name} WITH (FORCE)")
             await self._drop_owned(session, owner)
             await _execute(session, owner, "DROP ROLE IF EXISTS {name}")
+
+    async def inventory(self) -> Sequence[Marked]:
+        """Every role of ours, whether it has a database or not."""
+        async with self._sessions.session("list the databases") as session:
+            return await everyone(session)
+
+    async def _existing(self, session: Connection, owner: Owner) -> Facts:
+        facts = await read(session, owner)
+        if not facts.has_database or facts.state in (State.CREATING, State.DELETING):
+            raise Transient(f"the database of {owner.name} is not there; it has to be created first")
+        return facts
 
     async def _drop_owned(self, session: Connection, owner: Owner) -> None:
         """Drop what the role left in databases of others that let it in: it would keep the role from going."""
@@ -179,17 +176,13 @@ class PostgresDriver:
             yield session
             await session.execute("SELECT pg_advisory_unlock(hashtextextended(%(name)s, 0))", lock)
 
-    def _observed(self, facts: _Facts) -> ObservedDatabase | None:
+    def _observed(self, facts: Facts) -> ObservedDatabase | None:
         """What the loop is told. Half of a creation is nothing; half of a deletion is still there."""
-        if facts.state is _State.DELETING:
-            return self._described(facts, "The database is being deleted.")
-        if not facts.has_database or facts.state is _State.CREATING:
-            return None
-        if facts.state is _State.ARCHIVED:
-            return self._described(facts, "The database is archived.")
-        return self._described(facts)
+        unfinished = not facts.has_database or facts.state is State.CREATING
+        return None if unfinished and facts.state is not State.DELETING else self._described(facts)
 
-    def _described(self, facts: _Facts, obstacle: str = "") -> ObservedDatabase:
+    def _described(self, facts: Facts) -> ObservedDatabase:
+        obstacle = _OBSTACLES.get(facts.state, "")
         return ObservedDatabase(
             # The number and not the name: a database that is made again after a loss is another one.
             id=str(facts.database_id or ""),
@@ -197,15 +190,15 @@ class PostgresDriver:
             ready=not obstacle,
             message=obstacle,
             size_bytes=facts.size_bytes,
+            suspended=facts.state in (State.SUSPENDED, State.ARCHIVED),
         )
 
 
-async def _read(session: Connection, owner: Owner) -> _Facts:
-    cursor = await session.execute(_CATALOG, {"name": owner.external_name})
-    row = await cursor.fetchone()
-    if row is None:
-        raise Transient(f"PostgreSQL gave no answer about the database of {owner.name}")
-    return _Facts(owner, *row)
+_OBSTACLES: Mapping[State | None, str] = {
+    State.DELETING: "The database is being deleted.",
+    State.SUSPENDED: "The database is suspended.",
+    State.ARCHIVED: "The database is archived.",
+}
 
 
 async def _end_sessions(session: Connection, owner: Owner) -> None:
@@ -213,7 +206,11 @@ async def _end_sessions(session: Connection, owner: Owner) -> None:
 
 
 async def _execute(
-    session: Connection, owner: Owner, script: LiteralString, state: _State = _State.COMPLETE, verifier: str = ""
+    session: Connection,
+    owner: Owner,
+    script: LiteralString,
+    standing: Standing = Standing(State.COMPLETE),  # noqa: B008 - frozen
+    verifier: str = "",
 ) -> None:
     """Run statements that take no parameters, with the owner's name and mark quoted into them.
 
@@ -221,7 +218,7 @@ async def _execute(
     """
     values = {
         "name": sql.Identifier(owner.external_name),
-        "mark": sql.Literal(owner.mark + state),
+        "mark": sql.Literal(standing.comment(owner)),
         "limit": sql.Literal(CONNECTION_LIMIT),
         "verifier": sql.Literal(verifier),
     }
@@ -247,14 +244,6 @@ def _host(parameters: Mapping[str, Any]) -> str:
 
 # How to trust the server is everybody's business. The admin's own certificate and key are not.
 _TRUST = ("sslmode", "sslrootcert", "channel_binding")
-
-_CATALOG = """
-SELECT shobj_description(r.oid, 'pg_authid'), r.oid IS NOT NULL, d.oid, coalesce(d.datdba = r.oid, false),
-       CASE WHEN d.datdba = r.oid THEN pg_database_size(d.oid) END
-FROM (SELECT %(name)s::name AS name) AS wanted
-LEFT JOIN pg_roles r ON r.rolname = wanted.name
-LEFT JOIN pg_database d ON d.datname = wanted.name
-"""
 
 # Whoever is not a superuser can give a database only to a role that it belongs to: hence the GRANT.
 _CREATE_ROLE = """
