@@ -81,12 +81,18 @@ class Database:
         self._failures: tuple[type[BaseException], ...] = (TimeoutError,)
         self._present = asyncio.Event()
         self._present.set()
+        self._refuses = False
         self._watcher: asyncio.Task[None] | None = None
 
     @property
     def away(self) -> bool:
         """Whether it was away when last used. Never touches the database."""
         return not self._present.is_set()
+
+    @property
+    def refuses(self) -> bool:
+        """Whether it did not accept the credentials when last used. Waiting does not help; new ones do."""
+        return self._refuses
 
     async def open(self) -> None:
         """Make the pool ready. Connects to nothing yet."""
@@ -149,21 +155,25 @@ class Database:
         """Try to connect until it works. Logs when it begins to fail and when it ends, not each time."""
         from psycopg import AsyncConnection, Error
 
-        since, delay, said = self._monotonic(), FIRST_RETRY_SECONDS, False
+        since, delay = self._monotonic(), FIRST_RETRY_SECONDS
+        told: bool | None = None
         while True:
             try:
                 async with asyncio.timeout(self._wait_seconds):
                     connection = await AsyncConnection.connect(self._url, **_CONNECT_OPTIONS)
                     await connection.close()
             except (Error, TimeoutError, OSError) as error:
-                if not said:
-                    log.warning("the database does not answer", extra={"reason": reason(error)})
-                    said = True
+                self._refuses = is_refusal(error)
+                if told is not self._refuses:
+                    told = self._refuses
+                    what = "the database refuses the credentials" if told else "the database does not answer"
+                    log.warning(what, extra={"reason": reason(error)})
                 await asyncio.sleep(delay * (0.5 + self._jitter() / 2))
                 delay = min(delay * 2, LAST_RETRY_SECONDS)
                 continue
-            if said:
+            if told is not None:
                 log.info("the database answers again", extra={"seconds": round(self._monotonic() - since, 1)})
+            self._refuses = False
             self._present.set()
             return
 
@@ -177,6 +187,18 @@ async def _read_times_in_utc(connection: "Connection") -> None:
             return super().load(data).astimezone(UTC)
 
     connection.adapters.register_loader("timestamptz", InUtc)
+
+
+_REFUSALS = ("28000", "28P01")  # invalid authorization, invalid password
+_REFUSAL = re.compile(
+    r"(authentication failed|no pg_hba\.conf entry|is not permitted to log in|role .* does not exist)", re.IGNORECASE
+)
+
+
+def is_refusal(error: BaseException) -> bool:
+    """Whether the database did not accept the credentials. Of a failed login libpq hands on nothing but its text."""
+    sqlstate = getattr(error, "sqlstate", None)
+    return sqlstate in _REFUSALS if sqlstate is not None else bool(_REFUSAL.search(str(error)))
 
 
 def reason(error: BaseException) -> str:

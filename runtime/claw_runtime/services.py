@@ -85,13 +85,22 @@ class Services:
         """What the operator learns. From memory: asking never wakes a sleeping database."""
         active = self.configurations.active
         message = ""
-        if not self.prepared.is_set():
+        if self.database.refuses:
+            message = "The runtime's database refuses its credentials."
+        elif not self.prepared.is_set():
             message = "The runtime is starting: its database has not answered yet."
         elif self.database.away:
             message = "The runtime's database does not answer."
         elif active is None:
             message = "The runtime is blank: it waits for its configuration."
-        report = RuntimeReport(version=self.version, ready=not message, message=message, started_at=self.started_at)
+        report = RuntimeReport(
+            version=self.version,
+            ready=not message,
+            message=message,
+            started_at=self.started_at,
+            fingerprint=self.settings.fingerprint,
+            database_refuses=self.database.refuses,
+        )
         if active is None:
             return report
         usage = self.usage.current()

@@ -9,6 +9,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from claw_crds.configuration import (
     ENV_CONFIGURATION_TOKEN_SHA256,
     ENV_DATABASE_URL,
+    ENV_FINGERPRINT,
     ENV_HOST,
     ENV_MODEL_API_KEY,
     ENV_MODEL_BASE_URL,
@@ -29,6 +30,7 @@ class Settings(BaseSettings):
     model_base_url: AnyHttpUrl = Field(default=AnyHttpUrl("https://api.anthropic.com"), alias=ENV_MODEL_BASE_URL)
     model_api_key: SecretStr = Field(alias=ENV_MODEL_API_KEY, min_length=1)
     workspace_dir: Path = Field(default=Path("workspace"), alias=ENV_WORKSPACE_DIR)
+    fingerprint: str | None = Field(default=None, alias=ENV_FINGERPRINT)
 
     model_config = SettingsConfigDict(
         frozen=True, populate_by_name=True, env_ignore_empty=True, hide_input_in_errors=True, extra="ignore"

@@ -4,6 +4,7 @@ import asyncio
 
 import psycopg
 import pytest
+from psycopg.conninfo import conninfo_to_dict
 
 from claw_crds.plan import Limits
 from claw_dev.simulators.claude.simulator import simulated_claude
@@ -70,6 +71,38 @@ async def test_a_runtime_starts_before_its_database_does(environment: Settings, 
         await runtime.ready()
         await runtime.configure()
         assert (await runtime.chat()).status == 200
+
+
+async def test_a_database_that_refuses_is_told_apart_from_one_that_is_away(
+    runtime: Runtime, tables: Tables, environment: Settings
+) -> None:
+    password = str(conninfo_to_dict(tables.url)["password"])
+    assert (await runtime.report())["databaseRefuses"] is False
+    await tables.change_password("another")
+    assert (await runtime.chat()).problem == "database-away"
+
+    async def refused() -> bool:
+        report = await runtime.report()
+        return report["databaseRefuses"] and not report["ready"]
+
+    await eventually(refused)
+    assert (await runtime.report())["message"] == "The runtime's database refuses its credentials."
+
+    await tables.go_away()
+    await tables.change_password(password)
+
+    async def merely_away() -> bool:
+        report = await runtime.report()
+        return report["message"] == "The runtime's database does not answer." and not report["databaseRefuses"]
+
+    await eventually(merely_away)
+    await tables.come_back()
+
+    async def ready() -> bool:
+        return bool((await runtime.report())["ready"])
+
+    await eventually(ready)
+    assert (await runtime.report())["databaseRefuses"] is False
 
 
 async def test_an_answer_survives_a_database_that_goes_while_it_is_given(

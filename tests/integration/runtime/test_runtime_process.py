@@ -16,6 +16,7 @@ import aiohttp
 import psycopg
 import pytest
 from psycopg import sql
+from psycopg.conninfo import conninfo_to_dict
 
 from claw_crds import keys
 from claw_dev.postgres import create_owned_database, drop_database
@@ -133,6 +134,24 @@ async def test_a_killed_runtime_loses_no_message_for_ever(tables: Tables, tmp_pa
 
     assert await tables.value("select messages_used from usage") == 0
     assert await tables.value("select count(*) from messages") == 0
+
+
+async def test_a_runtime_whose_database_refuses_it_stays_up_and_says_so(tables: Tables, tmp_path: Path) -> None:
+    operator = {"Authorization": f"Bearer {TOKEN}"}
+    await tables.change_password("another")
+    variables = environment(tables.url, "http://127.0.0.1:9", tmp_path) | {"CLAW_FINGERPRINT": "0123456789abcdef"}
+    async with program(**variables) as runtime, aiohttp.ClientSession(runtime.url) as session:
+        async with session.get("/health") as alive:
+            assert alive.status == 200
+        await eventually(lambda: runtime.logged("the database refuses the credentials"))
+        async with session.get("/internal/status", headers=operator) as response:
+            report = await response.json()
+        assert (report["ready"], report["databaseRefuses"], report["fingerprint"]) == (False, True, "0123456789abcdef")
+        assert runtime.child.returncode is None
+
+        await tables.change_password(str(conninfo_to_dict(tables.url)["password"]))
+
+        await eventually(lambda: runtime.logged("ready"))
 
 
 async def test_no_line_of_the_log_has_a_secret_or_a_customers_word(

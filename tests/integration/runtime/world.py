@@ -232,6 +232,12 @@ class Tables:
         """Take connections again."""
         await self._alter("WITH ALLOW_CONNECTIONS true")
 
+    async def change_password(self, password: str) -> None:
+        """Give the role another password and end its sessions."""
+        role, new = sql.Identifier(self._name).as_string(), sql.Literal(password).as_string()
+        await self._server(f"alter role {role} password {new}")
+        await self._server("select pg_terminate_backend(pid) from pg_stat_activity where usename = %s", self._name)
+
     async def connections(self) -> int:
         """How many the runtime holds."""
         rows = await self._server(
