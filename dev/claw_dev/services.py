@@ -79,7 +79,7 @@ def webhook_program(url: str, accounts: ServiceAccounts, customers_url: str, str
         "DATABASE_URL": customers_url,
         "STRIPE_SECRET_KEY": stripe.secret_key,
         "STRIPE_WEBHOOK_SECRET": stripe.webhook_secret,
-        "STRIPE_API_BASE": stripe.url,
+        "STRIPE_API_URL": stripe.url,
         "SMTP_URL": smtp_url,
         "MAIL_FROM": _MAIL_FROM,
         "CLAW_NAMESPACE": NAMESPACE,

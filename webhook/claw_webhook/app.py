@@ -86,7 +86,7 @@ async def _database(app: web.Application, *, clock: Clock) -> AsyncIterator[None
 
 async def _stripe(app: web.Application) -> AsyncIterator[None]:
     settings = app[SETTINGS]
-    async with open_stripe(settings.stripe_secret_key.get_secret_value(), base=settings.stripe_api_base) as stripe:
+    async with open_stripe(settings.stripe_secret_key.get_secret_value(), base=settings.stripe_api_url) as stripe:
         app[STRIPE] = stripe
         yield
 

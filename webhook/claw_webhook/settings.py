@@ -52,14 +52,14 @@ class Settings(BaseSettings):
     database_url: Annotated[SecretStr, Field(min_length=1)]
     stripe_secret_key: Annotated[SecretStr, Field(min_length=1)]
     stripe_webhook_secret: Annotated[tuple[SecretStr, ...], NoDecode]
-    stripe_api_base: str = "https://api.stripe.com"
+    stripe_api_url: str = "https://api.stripe.com"
     smtp_url: SecretStr
     mail_from: str
     claw_namespace: Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$")] = "claw"
     kubeconfig: FilePath | None = None
     claw_log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
 
-    @field_validator("public_url", "stripe_api_base")
+    @field_validator("public_url", "stripe_api_url")
     @classmethod
     def _is_web_address(cls, url: str) -> str:
         parts = urlsplit(url)

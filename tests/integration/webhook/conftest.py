@@ -219,7 +219,7 @@ async def world(claw_api: ControlPlane, namespace: str, database_url: str, tmp_p
                 "DATABASE_URL": wired_database,
                 "STRIPE_SECRET_KEY": "sk_test_simulator",
                 "STRIPE_WEBHOOK_SECRET": SECRET,
-                "STRIPE_API_BASE": stripe.url,
+                "STRIPE_API_URL": stripe.url,
                 "SMTP_URL": mails.url,
                 "MAIL_FROM": "Claw <hello@claw.example>",
                 "CLAW_NAMESPACE": namespace,

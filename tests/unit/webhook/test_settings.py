@@ -16,7 +16,7 @@ ENVIRONMENT = {
 
 @pytest.fixture(autouse=True)
 def environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("HOST", "PORT", "KUBECONFIG", "CLAW_NAMESPACE", "CLAW_LOG_LEVEL", "STRIPE_API_BASE"):
+    for name in ("HOST", "PORT", "KUBECONFIG", "CLAW_NAMESPACE", "CLAW_LOG_LEVEL", "STRIPE_API_URL"):
         monkeypatch.delenv(name, raising=False)
     for name, value in ENVIRONMENT.items():
         monkeypatch.setenv(name, value)

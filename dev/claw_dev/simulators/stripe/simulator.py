@@ -27,7 +27,7 @@ class StripeSimulator:
     """A Stripe that is being served."""
 
     url: str
-    """What `STRIPE_API_BASE` and `base_addresses={"api": ...}` are set to."""
+    """What `STRIPE_API_URL` and `base_addresses={"api": ...}` are set to."""
     account: Account
     deliverer: Deliverer
     faults: FaultQueue
