@@ -1,8 +1,8 @@
 """Everything that the driver says to Railway: one named GraphQL operation each. Pure.
 
-All of them are validated against Railway's own schema in the tests. Two things are never said: `serviceInstanceRedeploy`
-replays the last deployment with its old image and variables, and a selection of `project.services` shows husks of
-services that are half deleted; `environment.serviceInstances` has what really runs.
+All of them are validated against Railway's own schema in the tests. Two things are never said.
+`serviceInstanceRedeploy` replays the last deployment, with its old image and its old variables. And a selection of
+`project.services` shows husks of services that are half deleted; `environment.serviceInstances` has what really runs.
 """
 
 from collections.abc import Mapping
