@@ -1,0 +1,80 @@
+"""One instance's database at Neon: where it is and how it is. Pure."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from claw_operator.external import Marked, ObservedDatabase, Owner
+from claw_operator.external.neon_models import Branch, Endpoint
+from claw_operator.external.neon_names import archived_until
+
+MARK = "claw.dev/owner"
+"""The annotation that holds the owner mark."""
+
+_NOT_YET = ("init", "resetting")
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True)
+class NeonDatabase:
+    """A branch with its endpoint, and whose it is."""
+
+    id: str
+    """What the loop is told: the branch's id, or the project's where a project is the database."""
+    name: str
+    """The branch's, or the project's."""
+    mark: str
+    project_id: str
+    branch: Branch
+    endpoint: Endpoint | None
+    created_at: datetime = _EPOCH
+    size_bytes: int | None = None
+
+    @property
+    def is_archived(self) -> bool:
+        """Whether only its data is kept."""
+        return archived_until(self.name) is not None
+
+    @property
+    def is_open(self) -> bool:
+        """Whether its role is let in."""
+        return not self.is_archived and self.endpoint is not None and not self.endpoint.disabled
+
+    @property
+    def observed(self) -> ObservedDatabase:
+        """What the loop is told."""
+        obstacle = self._obstacle
+        return ObservedDatabase(
+            id=self.id,
+            host=self.endpoint.host if self.endpoint is not None else "",
+            ready=not obstacle,
+            message=obstacle,
+            size_bytes=self.size_bytes,
+            suspended=not self.is_open,
+        )
+
+    @property
+    def marked(self) -> Marked | None:
+        """What the sweep is told; None when nobody owns it."""
+        owner = Owner.of_mark(self.mark)
+        return None if owner is None else Marked(owner, self.id, archived_until(self.name))
+
+    @property
+    def _obstacle(self) -> str:
+        if self.is_archived:
+            return "The database is archived."
+        if self.endpoint is None:
+            return "The database has no compute endpoint; it gets one when it is resumed."
+        if self.endpoint.disabled:
+            return "The database is suspended."
+        return "The database is being made." if self.branch.current_state in _NOT_YET else ""
+
+
+def read_write(endpoints: tuple[Endpoint, ...], branch: str) -> Endpoint | None:
+    """The one endpoint through which the branch is written; a branch may have others that only read."""
+    found = (one for one in endpoints if one.branch_id == branch and one.type == "read_write")
+    return next(found, None)
+
+
+def chosen(databases: list[NeonDatabase], owner: Owner) -> NeonDatabase | None:
+    """The one that counts if several bear the same mark: by its right name, then the oldest."""
+    return min(databases, key=lambda one: (one.name != owner.external_name, one.created_at, one.id), default=None)
