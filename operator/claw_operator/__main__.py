@@ -7,7 +7,6 @@ from contextlib import AsyncExitStack
 from datetime import UTC, datetime
 from random import Random
 
-import httpx
 import kopf
 from pydantic import ValidationError
 
@@ -15,11 +14,8 @@ from claw_crds import configuration as wire
 from claw_operator import handlers, logs, probes
 from claw_operator.assembly import running_loop
 from claw_operator.desired import Defaults
-from claw_operator.drivers import Drivers
-from claw_operator.external.local import LocalDriver
-from claw_operator.external.postgres import PostgresDriver
-from claw_operator.external.runtime import HttpRuntimeClient
 from claw_operator.kube import Kube, Refused
+from claw_operator.providers import build_drivers
 from claw_operator.settings import Settings, complaints
 
 log = logging.getLogger("claw_operator")
@@ -29,20 +25,11 @@ async def serve(settings: Settings) -> None:
     """Run until told to stop."""
     async with AsyncExitStack() as stack:
         kube = await stack.enter_async_context(Kube.connect(settings.kubeconfig))
-        drivers = await _drivers(settings, stack)
-        defaults = Defaults(
-            compute_driver=settings.compute_driver,
-            database_driver=settings.database_driver,
-            variables={
-                wire.ENV_MODEL_BASE_URL: str(settings.model_base_url).rstrip("/"),
-                wire.ENV_MODEL_API_KEY: settings.model_api_key.get_secret_value(),
-            },
-        )
         loop = await stack.enter_async_context(
             running_loop(
                 kube=kube,
-                drivers=drivers,
-                defaults=defaults,
+                drivers=await build_drivers(settings, stack),
+                defaults=_defaults(settings),
                 workers=settings.workers,
                 resync_seconds=settings.resync_seconds,
                 shutdown_seconds=settings.shutdown_seconds,
@@ -63,14 +50,17 @@ async def serve(settings: Settings) -> None:
     log.info("stopped")
 
 
-async def _drivers(settings: Settings, stack: AsyncExitStack) -> Drivers:
-    session = await stack.enter_async_context(httpx.AsyncClient())
-    postgres = PostgresDriver(settings.postgres_admin_url.get_secret_value())
-    local = LocalDriver(settings.local_directory, [sys.executable, "-m", "claw_runtime"])
-    return Drivers(
-        compute={local.name: local},
-        database={postgres.name: postgres},
-        runtime=HttpRuntimeClient(session),
+def _defaults(settings: Settings) -> Defaults:
+    return Defaults(
+        compute_driver=settings.compute_driver,
+        database_driver=settings.database_driver,
+        image=settings.clawdbot_image,
+        repository=settings.clawdbot_repo,
+        ref=settings.clawdbot_ref if settings.clawdbot_repo else None,
+        variables={
+            wire.ENV_MODEL_BASE_URL: str(settings.model_base_url).rstrip("/"),
+            wire.ENV_MODEL_API_KEY: settings.model_api_key.get_secret_value(),
+        },
     )
 
 

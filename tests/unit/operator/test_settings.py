@@ -9,7 +9,8 @@ from claw_operator import settings as module
 from claw_operator.__main__ import main
 from claw_operator.settings import Settings
 
-SECRETS = ("canary-model", "canary-database")
+SECRETS = ("canary-model", "canary-database", "canary-railway", "canary-neon", "canary-registry")
+OURS = ("CLAW_", "CLAWDBOT_", "RAILWAY_", "NEON_", "ANTHROPIC_", "KUBE", "HOST", "PORT", "NAMESPACE", "WORKERS")
 
 
 @pytest.fixture
@@ -18,13 +19,26 @@ def environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> pytest.Monke
     kubeconfig = tmp_path / "kubeconfig"
     kubeconfig.write_text("")
     for name in [*os.environ]:
-        if name.startswith(("CLAW_", "ANTHROPIC_", "KUBE")) or name in ("HOST", "PORT", "NAMESPACE", "WORKERS"):
+        if name.startswith(OURS):
             monkeypatch.delenv(name)
     monkeypatch.setenv("KUBECONFIG", str(kubeconfig))
     monkeypatch.setenv("CLAW_LOCAL_DIRECTORY", str(tmp_path))
     monkeypatch.setenv("CLAW_POSTGRES_ADMIN_URL", "postgresql://admin:canary-database@db.example/postgres")
     monkeypatch.setenv("ANTHROPIC_API_KEY", "canary-model")
     return monkeypatch
+
+
+@pytest.fixture
+def clouds(environment: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    """Everything that Railway and Neon need, and nothing of this machine's drivers."""
+    environment.delenv("CLAW_LOCAL_DIRECTORY")
+    environment.delenv("CLAW_POSTGRES_ADMIN_URL")
+    environment.setenv("RAILWAY_TOKEN", "canary-railway")
+    environment.setenv("RAILWAY_PROJECT_ID", "8c1d2b3a-project")
+    environment.setenv("CLAWDBOT_REPO", "acme/clawdbot")
+    environment.setenv("NEON_API_KEY", "canary-neon")
+    environment.setenv("NEON_PROJECT_ID", "quiet-river-123456")
+    return environment
 
 
 def complaints(capsys: pytest.CaptureFixture[str]) -> list[str]:
@@ -60,6 +74,7 @@ def test_no_secret_is_printed(environment: pytest.MonkeyPatch) -> None:
         ("PORT", "0"),
         ("PORT", "65536"),
         ("CLAW_LOG_LEVEL", "loud"),
+        ("CLAW_COMPUTE_DRIVER", "fargate"),
         ("CLAW_COMPUTE_DRIVER", "railway"),
         ("CLAW_DATABASE_DRIVER", "neon"),
         ("CLAW_POSTGRES_ADMIN_URL", "mysql://admin:canary-database@db.example"),
@@ -70,6 +85,9 @@ def test_no_secret_is_printed(environment: pytest.MonkeyPatch) -> None:
         ("CLAW_RESYNC_SECONDS", "0"),
         ("CLAW_RESYNC_SECONDS", "nan"),
         ("CLAW_SHUTDOWN_SECONDS", "-1"),
+        ("CLAW_SWEEP_SECONDS", "0"),
+        ("CLAW_ORPHAN_GRACE_SECONDS", "-1"),
+        ("CLAW_ORPHAN_DELETION", "perhaps"),
     ],
 )
 def test_a_wrong_variable_is_named_and_its_value_is_not_repeated(
@@ -90,7 +108,8 @@ def test_a_missing_variable_is_named(
         environment.delenv(variable)
     else:
         environment.setenv(variable, value)
-    assert complaints(capsys) == [f"{variable}: Field required"]
+    (line,) = complaints(capsys)
+    assert line.startswith(f"{variable}: must be set")
 
 
 def test_everything_that_is_wrong_is_told_at_once(
@@ -119,6 +138,90 @@ def test_inside_of_a_cluster_the_pods_own_account_is_enough(environment: pytest.
     environment.delenv("KUBECONFIG")
     environment.setattr(module, "_IN_CLUSTER", token)
     assert Settings().kubeconfig is None
+
+
+def test_the_clouds_are_the_default_as_soon_as_their_tokens_are_there(clouds: pytest.MonkeyPatch) -> None:
+    settings = Settings()
+    assert (settings.compute_driver, settings.database_driver) == ("railway", "neon")
+    assert str(settings.railway_api_url) == "https://backboard.railway.com/graphql/v2"
+    assert str(settings.neon_api_url) == "https://console.neon.tech/api/v2"
+    assert (settings.railway_token_kind, settings.clawdbot_ref, settings.neon_isolation) == (
+        "workspace",
+        "main",
+        "branch",
+    )
+
+
+def test_a_fleet_may_have_all_drivers_and_choose(environment: pytest.MonkeyPatch, clouds: pytest.MonkeyPatch) -> None:
+    clouds.setenv("CLAW_LOCAL_DIRECTORY", "instances")
+    clouds.setenv("CLAW_COMPUTE_DRIVER", "local")
+    settings = Settings()
+    assert (settings.compute_driver, settings.database_driver) == ("local", "neon")
+    assert settings.railway_token is not None
+
+
+def test_no_secret_of_the_clouds_is_printed(clouds: pytest.MonkeyPatch) -> None:
+    clouds.delenv("CLAWDBOT_REPO")
+    clouds.setenv("CLAWDBOT_IMAGE", "registry.example/clawdbot:1")
+    clouds.setenv("CLAWDBOT_REGISTRY_USERNAME", "robot")
+    clouds.setenv("CLAWDBOT_REGISTRY_PASSWORD", "canary-registry")
+    settings = Settings()
+    shown = f"{settings!r} {settings} {settings.model_dump(mode='json')} {settings.model_dump_json()}"
+    assert not [secret for secret in SECRETS if secret in shown]
+    assert settings.clawdbot_registry_password is not None
+
+
+@pytest.mark.parametrize(
+    "variable", ["RAILWAY_PROJECT_ID", "NEON_PROJECT_ID", "CLAWDBOT_REPO", "RAILWAY_TOKEN", "NEON_API_KEY"]
+)
+def test_what_a_cloud_still_needs_is_named(
+    variable: str, clouds: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    clouds.delenv(variable)
+    (line,) = complaints(capsys)
+    assert "must be set" in line
+    assert variable in line
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("RAILWAY_API_URL", "ftp://railway.example"),
+        ("RAILWAY_API_URL", "https://user:canary-railway@railway.example"),
+        ("RAILWAY_TOKEN", " \n"),
+        ("RAILWAY_TOKEN_KIND", "team"),
+        ("RAILWAY_DOMAIN_SCHEME", "ssh"),
+        ("RAILWAY_CALLS_PER_HOUR", "0"),
+        ("RAILWAY_POLL_SECONDS", "0"),
+        ("CLAWDBOT_REPO", "https://example.com/acme/clawdbot"),
+        ("CLAWDBOT_IMAGE", "registry.example/clawdbot:1"),
+        ("CLAWDBOT_REGISTRY_USERNAME", "robot"),
+        ("CLAWDBOT_REGISTRY_PASSWORD", "canary-registry"),
+        ("NEON_API_URL", "neon"),
+        ("NEON_ISOLATION", "schema"),
+        ("NEON_CALLS_PER_MINUTE", "many"),
+    ],
+)
+def test_a_wrong_variable_of_a_cloud_is_named_and_its_value_is_not_repeated(
+    variable: str, value: str, clouds: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    clouds.setenv(variable, value)
+    (line,) = complaints(capsys)
+    assert variable in line or variable.startswith("CLAWDBOT_REGISTRY")
+    assert not [secret for secret in SECRETS if secret in line]
+
+
+def test_with_a_project_for_each_customer_no_project_is_named(clouds: pytest.MonkeyPatch) -> None:
+    clouds.setenv("NEON_ISOLATION", "project")
+    clouds.delenv("NEON_PROJECT_ID")
+    assert Settings().neon_project_id is None
+
+
+def test_a_token_from_a_file_may_end_with_a_line_end(clouds: pytest.MonkeyPatch) -> None:
+    clouds.setenv("RAILWAY_TOKEN", "canary-railway\n")
+    token = Settings().railway_token
+    assert token is not None
+    assert token.get_secret_value() == "canary-railway"
 
 
 def test_only_the_named_variables_are_read(environment: pytest.MonkeyPatch) -> None:
