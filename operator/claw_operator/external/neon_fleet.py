@@ -117,7 +117,7 @@ class BranchFleet:
     async def _read(self) -> Reading:
         lane, self._lane = self._lane, Lane.ROUTINE
         found = await self._api.branches(self._project, _TASK, lane=lane)
-        marks = {id: str(annotation[MARK]) for id, annotation in found.annotations.items() if MARK in annotation}
+        marks = {branch: str(value[MARK]) for branch, value in found.annotations.items() if MARK in value}
         marked = [branch for branch in found.branches if Owner.of_mark(marks.get(branch.id, "")) is not None]
         await self._read_endpoints(marked, lane)
         return Reading(

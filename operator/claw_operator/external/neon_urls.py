@@ -15,17 +15,18 @@ def connection_urls(uri: str, endpoint_id: str, password: str, instance: str) ->
 
     Raises Rejected when it does not lead to the endpoint.
     """
-    parts = urlsplit(uri)
-    label, dot, domain = (parts.hostname or "").partition(".")
-    # Compared as a whole: `ep-calm-sun-1` is also the beginning of `ep-calm-sun-12`, which is somebody else's.
-    if parts.scheme not in ("postgresql", "postgres") or label != endpoint_id:
-        raise Rejected(
-            f"Neon's connection URL for {instance} does not lead to the instance's own endpoint, so it is not used; "
-            "look at the branch and its endpoint in Neon's console"
-        )
-    return ConnectionUrls(
-        direct=_with(parts, label + dot + domain, password),
-        pooled=_with(parts, f"{label}-pooler{dot}{domain}", password),
+    try:
+        parts = urlsplit(uri)
+        label, dot, domain = (parts.hostname or "").partition(".")
+        # Compared as a whole: `ep-calm-sun-1` is also the beginning of `ep-calm-sun-12`, which is somebody else's.
+        if parts.scheme in ("postgresql", "postgres") and label == endpoint_id:
+            direct, pooled = label + dot + domain, f"{label}-pooler{dot}{domain}"
+            return ConnectionUrls(direct=_with(parts, direct, password), pooled=_with(parts, pooled, password))
+    except ValueError:
+        pass  # it is no URL at all, and leads nowhere
+    raise Rejected(
+        f"Neon's connection URL for {instance} does not lead to the instance's own endpoint, so it is not used; "
+        "look at the branch and its endpoint in Neon's console"
     )
 
 
