@@ -64,7 +64,7 @@ class SimulatedClouds:
             "RAILWAY_TOKEN": self.railway_token,
             "RAILWAY_PROJECT_ID": _PROJECT,
             "RAILWAY_DOMAIN_SCHEME": "http",
-            "CLAWDBOT_REPO": "example/clawdbot",
+            "CLAWDBOT_IMAGE": "example/clawdbot:1",
             "NEON_API_URL": f"{self.neon_url}/api/v2",
             "NEON_API_KEY": self.neon_key,
             "NEON_PROJECT_ID": _PROJECT,

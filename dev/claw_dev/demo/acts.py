@@ -8,8 +8,10 @@ import psutil
 from rich.console import Console
 
 from claw_crds import naming
+from claw_dev.demo.outside import runs
 from claw_dev.demo.stage import DoesNotHold, Object, Stage, check, present, ready_reason
 from claw_dev.demo.telling import Act
+from claw_dev.errors import StackError
 from claw_dev.parts import Part
 from claw_dev.simulators.stripe.delivery import Signing
 from claw_dev.simulators.stripe.orders import CompleteCheckout, Deliver
@@ -130,7 +132,7 @@ async def memory(stage: Stage) -> str:
 
 async def upgrade(stage: Stage) -> str:
     """Another plan, without a restart."""
-    process = await stage.process()
+    runtime = await stage.runtime()
     await stage.stripe.change_price(stage.subscription, "claw_team_monthly")
 
     async def limit() -> bool:
@@ -140,8 +142,8 @@ async def upgrade(stage: Stage) -> str:
     await stage.until("the limit of plan team", limit)
     found = await stage.until_reason("Available")
     check(found["spec"]["planRef"]["name"] == "team", "the ClawInstance names plan team")
-    check(await stage.process() == process, "the runtime was restarted")
-    return f"20,000 → 100,000 messages a month; process {process} was not restarted"
+    check(await stage.runtime() == runtime, "the runtime was restarted")
+    return f"20,000 → 100,000 messages a month; {runtime} was not restarted"
 
 
 async def suspend(stage: Stage) -> str:
@@ -159,25 +161,25 @@ async def suspend(stage: Stage) -> str:
 
 async def killed(stage: Stage) -> str:
     """The runtime's process dies."""
-    process = await stage.process()
+    process, runtime = await stage.outside.process(await stage.uid()), await stage.runtime()
     psutil.Process(process).kill()
 
     async def back() -> bool:
         try:
-            return (await stage.ask("GET", "/status")).is_success and await stage.process() != process
-        except DoesNotHold:
+            return (await stage.ask("GET", "/status")).is_success and await stage.runtime() != runtime
+        except (DoesNotHold, StackError):
             return False
 
     await stage.until("the runtime comes back", back)
     await stage.until_reason("Available")
     answered = await stage.answer("POST", "/api/chat", {"message": "Back?", "conversationId": stage.conversation})
     check(answered["usage"]["messagesUsed"] == 3, f"usage says {answered['usage']['messagesUsed']} messages, not 3")
-    return f"process {process} was killed, process {await stage.process()} answers at the same address, usage and all"
+    return f"{runtime} was killed, {await stage.runtime()} answers at the same address, usage and all"
 
 
 async def operator(stage: Stage) -> str:
     """The operator restarts."""
-    before, process = await stage.instance(), await stage.process()
+    before, runtime = await stage.instance(), await stage.runtime()
     await stage.stack.restart(Part.OPERATOR)
 
     async def passed() -> bool:
@@ -186,17 +188,17 @@ async def operator(stage: Stage) -> str:
 
     await stage.until("a pass of the new operator", passed)
     after = await stage.instance()
-    check(await stage.process() == process, "the runtime was restarted")
+    check(await stage.runtime() == runtime, "the runtime was restarted")
     changed = after["metadata"]["resourceVersion"] != before["metadata"]["resourceVersion"]
     check(not changed or ready_reason(after) == "Available", "the restart disturbed the instance")
     check(after["metadata"]["generation"] == before["metadata"]["generation"], "the restart changed the spec")
-    return f"a new operator looked at everything and changed nothing; process {process} went on"
+    return f"a new operator looked at everything and changed nothing; {runtime} went on"
 
 
 async def cancel(stage: Stage) -> str:
     """The subscription ends, and nothing is left."""
-    uid, process, name = await stage.uid(), await stage.process(), stage.instance_name
-    external = naming.external_name(uid)
+    uid, name, runtime = await stage.uid(), stage.instance_name, await stage.runtime()
+    process = await stage.outside.process(uid) if stage.outside.has_processes else None
     await stage.stripe.cancel(stage.subscription)
 
     async def gone() -> bool:
@@ -205,19 +207,10 @@ async def cancel(stage: Stage) -> str:
     await stage.until("the ClawInstance goes", gone, 60)
     secret = await stage.kubectl("get", "secret", naming.credentials_secret_name(name), "--ignore-not-found")
     check(not secret.strip(), "the Secret is still there")
-    check(not await stage.rows("SELECT 1 FROM pg_database WHERE datname = %s", external), "the database is still there")
-    check(not await stage.rows("SELECT 1 FROM pg_roles WHERE rolname = %s", external), "the role is still there")
-    check(not _runs(process), f"process {process} still runs")
-    check(not (stage.stack.instances / external).exists(), "the instance's directory is still there")
-    return f"gone: ClawInstance {name}, its Secret, database {external}, the role of that name, process {process}"
-
-
-def _runs(process: int) -> bool:
-    """A zombie does not: it has ended, and only waits for the machine's first process to take note."""
-    try:
-        return psutil.Process(process).status() != psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return False
+    remains = await stage.outside.remains(uid)
+    check(not remains, f"still there: {', '.join(remains)}")
+    check(process is None or not runs(process), f"{runtime} still runs")
+    return f"gone: ClawInstance {name}, its Secret, its compute and database {naming.external_name(uid)}, {runtime}"
 
 
 ACTS = (
@@ -231,7 +224,7 @@ ACTS = (
     Act("memory: store and find", memory),
     Act("upgrade from Pro to Team", upgrade),
     Act("suspend and resume", suspend),
-    Act("the runtime is killed", killed),
+    Act("the runtime is killed", killed, on_this_machine=True),
     Act("the operator is restarted", operator),
     Act("cancel", cancel),
 )

@@ -10,10 +10,10 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 import httpx
-import psycopg
 
 from claw_crds import naming
-from claw_dev.errors import StackError
+from claw_dev.demo.outside import Outside, outside_of
+from claw_dev.parts import Providers
 from claw_dev.simulators.stripe.controls import StripeControls
 from claw_dev.stack import Stack
 
@@ -57,6 +57,7 @@ class Stage:
     stack: Stack
     stripe: StripeControls
     http: httpx.AsyncClient
+    outside: Outside
     marks: Marks = field(default_factory=Marks)
     subscription: str = ""
     event: str = ""
@@ -79,8 +80,14 @@ class Stage:
         """What kubectl prints, in the instances' namespace."""
         return await self.stack.kubectl.run("--namespace", self.stack.namespace, *arguments)
 
-    async def until(self, what: str, seek: Callable[[], Awaitable[T | None]], seconds: float = 30) -> T:
+    @property
+    def patience(self) -> float:
+        """Seconds that a provider may take for something: a deployment in the cloud, or a process of this machine."""
+        return {Providers.LOCAL: 30.0, Providers.SIMULATED: 90.0, Providers.CLOUD: 600.0}[self.stack.providers]
+
+    async def until(self, what: str, seek: Callable[[], Awaitable[T | None]], seconds: float | None = None) -> T:
         """Ask until the answer is truthy. Raises DoesNotHold with the instance's conditions after `seconds`."""
+        seconds = self.patience if seconds is None else seconds
         deadline = time.monotonic() + seconds
         while True:
             found = await seek()
@@ -94,7 +101,7 @@ class Stage:
                 raise DoesNotHold("\n".join([f"{what}: not within {seconds:.0f} s", *lines]))
             await asyncio.sleep(_PAUSE_SECONDS)
 
-    async def until_reason(self, reason: str, seconds: float = 30) -> Object:
+    async def until_reason(self, reason: str, seconds: float | None = None) -> Object:
         """Wait until Ready has the reason, for the spec as it is now."""
 
         async def seek() -> Object | None:
@@ -119,18 +126,11 @@ class Stage:
         document: Object = response.json()
         return document
 
-    async def rows(self, query: str, *parameters: object) -> list[tuple[Any, ...]]:
-        """Ask the database server, as its administrator."""
-        async with await psycopg.AsyncConnection.connect(self.stack.postgres_url, connect_timeout=5) as connection:
-            return await (await connection.execute(query, parameters)).fetchall()
-
-    async def process(self) -> int:
-        """The process id of the runtime, as the local driver wrote it down."""
-        record = self.stack.instances / naming.external_name(await self.uid()) / "compute.json"
-        try:
-            return int(json.loads(record.read_text())["pid"])
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise StackError(f"{record} does not tell of a process") from error
+    async def runtime(self) -> str:
+        """Which runtime answers, in words: another one after a restart."""
+        if self.outside.has_processes:
+            return f"process {await self.outside.process(await self.uid())}"
+        return f"deployment {(await self.instance())['status']['compute']['deploymentId']}"
 
     async def uid(self) -> str:
         """The UID of the instance."""
@@ -157,4 +157,4 @@ def _conditions(instance: Object) -> list[Object]:
 async def open_stage(stack: Stack) -> AsyncIterator[Stage]:
     """A stage on a stack that runs."""
     async with StripeControls(stack.stripe_url) as stripe, httpx.AsyncClient(timeout=30, trust_env=False) as http:
-        yield Stage(stack, stripe, http)
+        yield Stage(stack, stripe, http, outside_of(stack, http))

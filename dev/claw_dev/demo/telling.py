@@ -20,6 +20,8 @@ class Act:
 
     title: str
     play: Callable[[Stage], Awaitable[str]]
+    on_this_machine: bool = False
+    """Only where the runtimes are processes of this machine."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +49,7 @@ class Teller:
 
     async def tell(self, acts: Sequence[Act], stage: Stage) -> bool:
         """Play the acts in order, up to the first check that does not hold. Whether all held."""
+        acts = [act for act in acts if stage.outside.has_processes or not act.on_this_machine]
         for number, act in enumerate(acts, start=1):
             if not await self._play(f"{number:2d}/{len(acts)} {act.title}", act, stage):
                 return False
