@@ -66,11 +66,6 @@ _DOCUMENTS = {
           }
         }
     """.replace("DEPLOYMENT", _DEPLOYMENT),
-    "ServiceVariables": """
-        query ServiceVariables($projectId: String!, $environmentId: String!, $serviceId: String!) {
-          variables(projectId: $projectId, environmentId: $environmentId, serviceId: $serviceId, unrendered: true)
-        }
-    """,
     "ServiceDomains": """
         query ServiceDomains($projectId: String!, $environmentId: String!, $serviceId: String!) {
           domains(projectId: $projectId, environmentId: $environmentId, serviceId: $serviceId) {

@@ -10,6 +10,7 @@ from claw_operator.external.budget import Lane
 from claw_operator.external.fleet import Shared
 from claw_operator.external.railway_api import RailwayApi, parsed
 from claw_operator.external.railway_documents import PAGE
+from claw_operator.external.railway_errors import taken
 from claw_operator.external.railway_models import (
     Config,
     ConfigService,
@@ -29,7 +30,7 @@ class Service:
 
     instance: ServiceInstance
     config: ConfigService | None = None
-    """None: Railway does not tell."""
+    """None when Railway does not tell."""
 
     @property
     def id(self) -> str:
@@ -78,16 +79,34 @@ class Reading:
     services: tuple[Service, ...]
 
     @cached_property
-    def _by_uid(self) -> dict[str, Service]:
-        return {service.owner.uid: service for service in self.services if service.owner is not None}
+    def _by_uid(self) -> dict[str, list[Service]]:
+        marked: dict[str, list[Service]] = {}
+        for service in self.services:
+            if service.owner is not None:
+                marked.setdefault(service.owner.uid, []).append(service)
+        return marked
 
     @cached_property
     def _by_name(self) -> dict[str, Service]:
         return {service.name: service for service in self.services}
 
+    def bearing(self, owner: Owner) -> list[Service]:
+        """Everything with the owner's mark: who duplicates a service in Railway duplicates its mark, too."""
+        return self._by_uid.get(owner.uid, [])
+
     def of(self, owner: Owner) -> Service | None:
-        """The service that bears the owner's mark, else the one of that name; the latter may be a stranger's."""
-        return self._by_uid.get(owner.uid) or self._by_name.get(owner.external_name)
+        """The owner's service: that of its name, or whatever its name is now the first with its mark.
+
+        Raises NameTaken for a stranger's of that name, Transient while it is not told whose it is.
+        """
+        named, marked = self._by_name.get(owner.external_name), self.bearing(owner)
+        if named in marked:
+            return named
+        if marked or named is None:
+            return marked[0] if marked else None
+        if not named.is_told:
+            raise Transient(f"Railway does not tell yet whose the service {named.name} is.")
+        raise taken(named.name)
 
 
 @dataclass(frozen=True)
@@ -151,6 +170,8 @@ class Fleet:
             data = await self._api.read("Fleet", variables, doing="list the services", lane=lane)
             page = parsed(FleetPage, data.get("environment"), "the services")
             config = config or page.config
+            if config is None:
+                raise Transient("Railway does not tell the environment's configuration.")
             instances += page.service_instances.nodes
             info = page.service_instances.page_info
             if not info.has_next_page:
@@ -170,8 +191,7 @@ class Fleet:
         return Deployments(started, tuple(sorted(nodes, key=lambda node: node.created_at, reverse=True)))
 
 
-def _services(instances: list[ServiceInstance], config: Config | None) -> tuple[Service, ...]:
-    configured = config.services if config is not None else {}
-    return tuple(
-        Service(instance, configured.get(instance.service_id)) for instance in instances if instance.deleted_at is None
-    )
+def _services(instances: list[ServiceInstance], config: Config) -> tuple[Service, ...]:
+    # One that is half deleted has still an instance, or none and still a configuration: neither is a service.
+    present = (instance for instance in instances if instance.deleted_at is None)
+    return tuple(Service(instance, config.services.get(instance.service_id)) for instance in present)

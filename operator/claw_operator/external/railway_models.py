@@ -97,6 +97,12 @@ class Source(Model):
     branch: str | None = None
 
 
+class ServiceId(Model):
+    """A service that was made."""
+
+    id: str
+
+
 class ServiceDomain(Model):
     """The address that Railway gives."""
 
