@@ -7,6 +7,7 @@ process ids and addresses go, too: the same crash must read the same, or the sta
 import contextlib
 import json
 import re
+from collections.abc import Iterable
 from pathlib import Path
 
 _LINES = 3
@@ -39,9 +40,14 @@ def last_words(log: Path, since: int = 0) -> str:
         end = file.seek(0, 2)
         file.seek(max(since, end - _TAIL_BYTES))
         lines = file.read().decode(errors="replace").splitlines()
-        told = [told for line in lines if (told := _trouble(line))]
-        return " | ".join(told[-_LINES:])
+        return trouble_in(lines)
     return ""
+
+
+def trouble_in(lines: Iterable[str]) -> str:
+    """The same for the lines of a log, oldest first."""
+    told = [told for line in lines if (told := _trouble(line))]
+    return " | ".join(told[-_LINES:])
 
 
 def _trouble(line: str) -> str:
