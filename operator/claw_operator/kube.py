@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import aiohttp
 from kubernetes.aio import config
@@ -32,6 +33,7 @@ Body = dict[str, Any]
 
 _JSON_PATCH = "application/json-patch+json"
 _MERGE_PATCH = "application/merge-patch+json"
+_PAGE = 500
 _AS_US = f"?fieldManager={naming.OPERATOR_FIELD_MANAGER}"
 
 
@@ -53,6 +55,15 @@ class NotFound(KubeError):
 
 class Conflict(KubeError):
     """The object has changed since it was read. Read it again and decide again; this is no failure."""
+
+
+@dataclass(frozen=True)
+class StoredSecret:
+    """A Secret of ours as it was read."""
+
+    values: Mapping[str, str] = field(repr=False)
+    version: str
+    """Its resourceVersion: who writes it names the one that was read."""
 
 
 @dataclass(frozen=True)
@@ -116,6 +127,22 @@ class Kube:
         """The plan. Raises NotFound."""
         return ClawPlan.model_validate(await self._call("GET", f"/apis/{GROUP}/{VERSION}/{ClawPlan.PLURAL}/{name}"))
 
+    async def list_instances(self, namespace: str) -> list[Body]:
+        """All instances of the namespace, complete, or KubeError."""
+        found: list[Body] = []
+        path = f"/apis/{GROUP}/{VERSION}/namespaces/{namespace}/{ClawInstance.PLURAL}?limit={_PAGE}"
+        page = await self._call("GET", path)
+        while True:
+            found += page.get("items") or []
+            if not (token := page["metadata"].get("continue")):
+                return found
+            page = await self._call("GET", f"{path}&continue={quote(token, safe='')}")
+
+    async def namespace_uid(self, namespace: str) -> str:
+        """What tells this namespace from one of the same name in another cluster. Raises NotFound."""
+        document = await self._call("GET", f"/api/v1/namespaces/{namespace}")
+        return str(document["metadata"]["uid"])
+
     async def add_finalizer(self, body: Body) -> Body:
         """Put our finalizer on the object; nothing external may be created before this has returned."""
         finalizers = [*body["metadata"].get("finalizers", []), naming.FINALIZER]
@@ -131,8 +158,8 @@ class Kube:
         patch = [_test(body), {"op": "add", "path": "/status", "value": status.wire()}]
         return await self._call("PATCH", _path_of(body) + "/status" + _AS_US, patch, content_type=_JSON_PATCH)
 
-    async def read_secret(self, namespace: str, name: str, owner_uid: str) -> dict[str, str] | None:
-        """The Secret's values; None when there is none.
+    async def read_secret(self, namespace: str, name: str, owner_uid: str) -> StoredSecret | None:
+        """The Secret; None when there is none.
 
         Raises NameTaken when a Secret of that name belongs to somebody else: it is neither read nor overwritten.
         """
@@ -143,10 +170,16 @@ class Kube:
         owners = secret["metadata"].get("ownerReferences", [])
         if not any(owner.get("uid") == owner_uid for owner in owners):
             raise NameTaken(f"Secret {name} exists and does not belong to this instance; delete or rename it.")
-        return _decoded(secret.get("data") or {})
+        return StoredSecret(_decoded(secret.get("data") or {}), secret["metadata"]["resourceVersion"])
 
-    async def write_secret(self, instance: ClawInstance, name: str, values: Mapping[str, str]) -> None:
-        """Write the instance's Secret, owned by it, with exactly these values."""
+    async def write_secret(
+        self, instance: ClawInstance, name: str, values: Mapping[str, str], *, version: str | None = None
+    ) -> str:
+        """Write the instance's Secret, owned by it, with exactly these values, and return its new version.
+
+        `version` is that of the Secret which is replaced; None makes a new one. Raises Conflict when the Secret was
+        written since or exists already, and NameTaken when it is somebody else's.
+        """
         meta = instance.metadata
         manifest = {
             "apiVersion": "v1",
@@ -174,13 +207,17 @@ class Kube:
             "stringData": dict(values),
         }
         path = f"/api/v1/namespaces/{meta.namespace}/secrets"
+        if version is not None:
+            # `data: null` first, so that a value which is no longer wished does not stay behind.
+            patch = {"metadata": {"resourceVersion": version}, "data": None, "stringData": dict(values)}
+            written = await self._call("PATCH", f"{path}/{name}{_AS_US}", patch, content_type=_MERGE_PATCH)
+            return str(written["metadata"]["resourceVersion"])
         try:
-            await self._call("POST", path + _AS_US, manifest)
+            written = await self._call("POST", path + _AS_US, manifest)
         except Conflict:
             await self.read_secret(meta.namespace, name, meta.uid)  # raises when it is somebody else's
-            # `data: null` first, so that a value which is no longer wished does not stay behind.
-            patch = {"data": None, "stringData": dict(values)}
-            await self._call("PATCH", f"{path}/{name}{_AS_US}", patch, content_type=_MERGE_PATCH)
+            raise
+        return str(written["metadata"]["resourceVersion"])
 
     async def delete_secret(self, namespace: str, name: str, owner_uid: str) -> None:
         """Delete the instance's Secret. Gone already is success; somebody else's is left alone."""

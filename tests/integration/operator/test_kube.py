@@ -12,7 +12,7 @@ from claw_dev.cluster import ControlPlane
 from claw_dev.kubectl import Kubectl
 from claw_operator.events import News
 from claw_operator.external import NameTaken
-from claw_operator.kube import Conflict, Kube, KubeError, NotFound, Refused
+from claw_operator.kube import Conflict, Kube, KubeError, NotFound, Refused, StoredSecret
 from tests.integration.operator.conftest import Operator
 
 Object = dict[str, Any]
@@ -128,9 +128,22 @@ class TestTheSecret:
 
     async def test_it_holds_exactly_what_was_written_last(self, kube: Kube, ada: Object, namespace: str) -> None:
         instance = ClawInstance.parse(ada)
-        await kube.write_secret(instance, SECRET, {"api-key": "first", "previous-api-key": "older"})
-        await kube.write_secret(instance, SECRET, {"api-key": "second"})
-        assert await kube.read_secret(namespace, SECRET, instance.metadata.uid) == {"api-key": "second"}
+        first = await kube.write_secret(instance, SECRET, {"api-key": "first", "previous-api-key": "older"})
+        second = await kube.write_secret(instance, SECRET, {"api-key": "second"}, version=first)
+        found = await kube.read_secret(namespace, SECRET, instance.metadata.uid)
+        assert found == StoredSecret({"api-key": "second"}, second)
+
+    async def test_one_that_was_written_since_it_was_read_is_not_overwritten(
+        self, kube: Kube, ada: Object, namespace: str
+    ) -> None:
+        instance = ClawInstance.parse(ada)
+        first = await kube.write_secret(instance, SECRET, {"api-key": "first"})
+        second = await kube.write_secret(instance, SECRET, {"api-key": "second"}, version=first)
+        for version in (None, first):
+            with pytest.raises(Conflict):
+                await kube.write_secret(instance, SECRET, {"api-key": "third"}, version=version)
+        found = await kube.read_secret(namespace, SECRET, instance.metadata.uid)
+        assert found == StoredSecret({"api-key": "second"}, second)
 
     async def test_it_goes_with_its_instance_through_garbage_collection(
         self, kube: Kube, ada: Object, operator: Operator, kubectl: Kubectl
@@ -158,11 +171,14 @@ class TestTheSecret:
         self, kube: Kube, ada: Object, namespace: str
     ) -> None:
         instance = ClawInstance.parse(ada)
-        await kube.write_secret(instance, SECRET, {"api-key": "x"})
+        version = await kube.write_secret(instance, SECRET, {"api-key": "x"})
         path = f"/api/v1/namespaces/{namespace}/secrets/{SECRET}"
-        await kube._call("PATCH", path, {"immutable": True}, content_type="application/merge-patch+json")
+        locked = await kube._call("PATCH", path, {"immutable": True}, content_type="application/merge-patch+json")
+        assert locked["metadata"]["resourceVersion"] != version
         with pytest.raises(Refused, match="immutable") as refused:
-            await kube.write_secret(instance, SECRET, {"api-key": "canary"})
+            await kube.write_secret(
+                instance, SECRET, {"api-key": "canary"}, version=locked["metadata"]["resourceVersion"]
+            )
         assert "canary" not in str(refused.value)
 
 

@@ -115,7 +115,7 @@ class ApiServer:
     def _patch(self, path: str, payload: Any) -> web.Response:
         body = deepcopy(self.objects[path])
         if isinstance(payload, dict):
-            return web.json_response(self.put(path, _with_data(body | payload)))
+            return self._merge(path, body, payload)
         for operation in payload:
             *parents, leaf = operation["path"].strip("/").split("/")
             parent = body
@@ -129,6 +129,14 @@ class ApiServer:
         if "deletionTimestamp" in stored["metadata"] and not stored["metadata"].get("finalizers"):
             del self.objects[path]
         return web.json_response(stored)
+
+    def _merge(self, path: str, body: Object, payload: Object) -> web.Response:
+        meta = payload.pop("metadata", {})
+        if meta.get("resourceVersion", body["metadata"]["resourceVersion"]) != body["metadata"]["resourceVersion"]:
+            return status(
+                409, "Conflict", "the object has been modified; please apply your changes to the latest version"
+            )
+        return web.json_response(self.put(path, _with_data(body | payload)))
 
 
 def status(code: int, reason: str, message: str) -> web.Response:

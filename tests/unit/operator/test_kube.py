@@ -157,6 +157,12 @@ async def test_a_finalizer_is_not_added_to_an_object_that_changed(
     assert "finalizers" not in (await get(kube))["metadata"]
 
 
+async def values(kube: Kube, stored: dict[str, Any]) -> object:
+    """What ada's Secret holds."""
+    found = await kube.read_secret("claw", "ada-credentials", stored["metadata"]["uid"])
+    return None if found is None else found.values
+
+
 class TestTheSecret:
     """It is written whole, by its owner alone."""
 
@@ -164,14 +170,27 @@ class TestTheSecret:
         await kube.write_secret(ClawInstance.parse(stored), "ada-credentials", {"api-key": "x"})
         (owner,) = api.objects[SECRET]["metadata"]["ownerReferences"]
         assert (owner["kind"], owner["uid"]) == ("ClawInstance", stored["metadata"]["uid"])
-        assert await kube.read_secret("claw", "ada-credentials", stored["metadata"]["uid"]) == {"api-key": "x"}
+        assert await values(kube, stored) == {"api-key": "x"}
 
     async def test_writing_it_again_leaves_exactly_the_new_values(
         self, api: ApiServer, kube: Kube, stored: dict[str, Any]
     ) -> None:
-        api.put(SECRET, secret_of(stored, {"api-key": b"old", "previous-api-key": b"older"}))
-        await kube.write_secret(ClawInstance.parse(stored), "ada-credentials", {"api-key": "new"})
-        assert await kube.read_secret("claw", "ada-credentials", stored["metadata"]["uid"]) == {"api-key": "new"}
+        version = api.put(SECRET, secret_of(stored, {"api-key": b"old", "previous-api-key": b"older"}))["metadata"][
+            "resourceVersion"
+        ]
+        ada = ClawInstance.parse(stored)
+        newer = await kube.write_secret(ada, "ada-credentials", {"api-key": "new"}, version=version)
+        assert await values(kube, stored) == {"api-key": "new"}
+        assert newer == api.objects[SECRET]["metadata"]["resourceVersion"] != version
+
+    @pytest.mark.parametrize("version", [None, "1"], ids=["it was not there", "it was another one"])
+    async def test_one_that_was_written_since_it_was_read_is_not_overwritten(
+        self, api: ApiServer, kube: Kube, stored: dict[str, Any], version: str | None
+    ) -> None:
+        written = api.put(SECRET, secret_of(stored, {"api-key": b"theirs"}))
+        with pytest.raises(Conflict):
+            await kube.write_secret(ClawInstance.parse(stored), "ada-credentials", {"api-key": "x"}, version=version)
+        assert api.objects[SECRET] == written
 
     @pytest.mark.parametrize("owners", ["somebody", None], ids=["another owner", "no owner"])
     async def test_one_of_somebody_else_is_neither_read_nor_written_nor_deleted(
@@ -204,7 +223,8 @@ class TestTheSecret:
         api.put(SECRET, secret_of(stored, {naming.SECRET_API_KEY: b"\xff\xfe\x00"}))
         found = await kube.read_secret("claw", "ada-credentials", stored["metadata"]["uid"])
         assert found is not None
-        assert set(found) == {naming.SECRET_API_KEY}
+        assert set(found.values) == {naming.SECRET_API_KEY}
+        assert "values" not in repr(found)
 
     async def test_a_refusal_does_not_repeat_the_values(
         self, api: ApiServer, kube: Kube, stored: dict[str, Any], caplog: pytest.LogCaptureFixture
