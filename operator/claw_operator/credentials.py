@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from claw_crds import naming
 from claw_crds.configuration import KeyHash
 from claw_crds.keys import is_well_formed, new_key, sha256
+from claw_operator.external import ConnectionUrls
 
 OVERLAP = timedelta(hours=1)
 """How long a rotated key still works: time for its owner to put the new one in."""
@@ -27,23 +28,26 @@ class Credentials:
     database_url: str = field(repr=False)
     database_id: str
     """Which database the URL opens: one that replaces a lost one needs other credentials."""
+    database_pooled_url: str | None = field(default=None, repr=False)
+    """Where the provider has a pooler, for whoever wants it; the runtime needs a session and uses the other."""
     previous_api_key: str | None = field(default=None, repr=False)
     previous_expires_at: datetime | None = None
 
     @classmethod
-    def issue(cls, revision: int, database_id: str, database_url: str, random_bytes: RandomBytes) -> "Credentials":
+    def issue(cls, revision: int, database_id: str, urls: ConnectionUrls, random_bytes: RandomBytes) -> "Credentials":
         """The first credentials of an instance."""
         return cls(
             revision=revision,
             api_key=new_key(random_bytes),
             configuration_token=random_bytes(32).hex(),
-            database_url=database_url,
+            database_url=urls.direct,
+            database_pooled_url=urls.pooled,
             database_id=database_id,
         )
 
-    def moved(self, database_id: str, database_url: str) -> "Credentials":
-        """The same keys for another database."""
-        return replace(self, database_id=database_id, database_url=database_url)
+    def moved(self, database_id: str, urls: ConnectionUrls) -> "Credentials":
+        """The same keys for another database, or for another password of the same one."""
+        return replace(self, database_id=database_id, database_url=urls.direct, database_pooled_url=urls.pooled)
 
     def rotated(self, revision: int, now: datetime, random_bytes: RandomBytes) -> "Credentials":
         """A new key; the present one becomes the previous one for another hour."""
@@ -75,6 +79,8 @@ class Credentials:
             naming.SECRET_DATABASE_URL: self.database_url,
             naming.SECRET_DATABASE_ID: self.database_id,
         }
+        if self.database_pooled_url is not None:
+            data[naming.SECRET_DATABASE_POOLED_URL] = self.database_pooled_url
         if self.previous_api_key is not None and self.previous_expires_at is not None:
             data[naming.SECRET_PREVIOUS_API_KEY] = self.previous_api_key
             data[naming.SECRET_PREVIOUS_API_KEY_EXPIRES_AT] = self.previous_expires_at.isoformat()
@@ -91,6 +97,7 @@ class Credentials:
                 configuration_token=data[naming.SECRET_CONFIGURATION_TOKEN],
                 database_url=data[naming.SECRET_DATABASE_URL],
                 database_id=data[naming.SECRET_DATABASE_ID],
+                database_pooled_url=data.get(naming.SECRET_DATABASE_POOLED_URL),
                 previous_api_key=data.get(naming.SECRET_PREVIOUS_API_KEY) if expires else None,
                 previous_expires_at=_moment(expires) if expires else None,
             )

@@ -8,13 +8,14 @@ import pytest
 from claw_crds import naming
 from claw_crds.keys import is_well_formed, new_key, sha256
 from claw_operator.credentials import OVERLAP, Credentials
+from claw_operator.external import ConnectionUrls
 from tests.unit.operator.examples import CREDENTIALS, NOW, random_bytes
 
 ROTATED = CREDENTIALS.rotated(2, NOW, random_bytes(2))
 
 
 def test_first_credentials_are_three_different_secrets() -> None:
-    issued = Credentials.issue(1, "db-1", "postgresql://x", random_bytes())
+    issued = Credentials.issue(1, "db-1", ConnectionUrls("postgresql://x"), random_bytes())
     assert is_well_formed(issued.api_key)
     assert len(issued.configuration_token) == 64
     assert issued.key_hashes()[0].sha256 == sha256(issued.api_key)
@@ -48,8 +49,9 @@ def test_only_the_previous_key_is_retired() -> None:
 
 
 def test_another_database_changes_no_key() -> None:
-    moved = ROTATED.moved("db-2", "postgresql://y")
+    moved = ROTATED.moved("db-2", ConnectionUrls("postgresql://y", "postgresql://pool"))
     assert (moved.database_id, moved.database_url) == ("db-2", "postgresql://y")
+    assert moved.database_pooled_url == "postgresql://pool"
     assert moved.key_hashes() == ROTATED.key_hashes()
     assert moved.configuration_token == ROTATED.configuration_token
 
