@@ -13,7 +13,7 @@ from claw_crds.configuration import (
     SkillChoices,
 )
 from claw_crds.keys import sha256
-from claw_crds.v1alpha1 import ClawInstance, ClawPlan
+from claw_crds.v1alpha1 import ClawInstance, ClawPlan, State
 from claw_operator.credentials import Credentials
 from claw_operator.external import DesiredCompute, DesiredDatabase, Owner, Size
 
@@ -24,6 +24,8 @@ class Defaults:
 
     compute_driver: str
     database_driver: str
+    fleet: str = ""
+    """The UID of the operator's namespace: part of every owner mark."""
     image: str | None = None
     repository: str | None = None
     ref: str | None = None
@@ -43,7 +45,12 @@ class Desired:
     def owner(self) -> Owner:
         """Whose it is."""
         meta = self.instance.metadata
-        return Owner(namespace=meta.namespace, name=meta.name, uid=meta.uid)
+        return Owner(namespace=meta.namespace, name=meta.name, uid=meta.uid, fleet=self.defaults.fleet)
+
+    @property
+    def stopped(self) -> bool:
+        """Whether compute and database are to be kept without running."""
+        return self.instance.spec.state == State.SUSPENDED and self.plan.spec.stop_when_suspended
 
     @property
     def compute_driver(self) -> str:
@@ -86,6 +93,7 @@ class Desired:
             owner=self.owner,
             storage_bytes=self.plan.spec.resources.storage_bytes,
             region=self.instance.spec.region,
+            cpu_millis=self.plan.spec.resources.cpu_millis,
         )
 
     def compute(self, credentials: Credentials | None) -> DesiredCompute:
@@ -100,6 +108,7 @@ class Desired:
             ref=runtime.ref if own else self.defaults.ref,
             region=self.instance.spec.region,
             sleep_when_idle=self.plan.spec.sleep_when_idle,
+            domain=self.instance.spec.domain,
             variables=None if credentials is None else self._variables(credentials),
         )
 

@@ -38,4 +38,6 @@ def news(before: ClawInstanceStatus, after: ClawInstanceStatus, done: Sequence[S
             told.append(News("Normal", *_STEPS[step.kind], step.kind.value))
         if step.reason == Reason.CRASHED:
             told.append(News("Warning", "Restarted", step.message, step.kind.value))
+        if step.reason == Reason.DRIFTED:
+            told.append(News("Warning", Reason.DRIFTED.value, step.message, step.kind.value))
     return told

@@ -5,6 +5,7 @@ everything, and it must still be possible to be rid of it.
 """
 
 import logging
+from datetime import datetime, timedelta
 from typing import Any
 
 from claw_crds import naming
@@ -28,6 +29,8 @@ log = logging.getLogger(__name__)
 
 Body = dict[str, Any]
 
+_RETENTION_DAYS = 30
+"""Of an instance whose plan is gone: what a plan has that does not say."""
 _GOING = "Everything that was made is being removed."
 
 
@@ -62,11 +65,12 @@ class Finalizer:
         memory = self._memories.of(meta.uid)
         try:
             remains = await teardown(
-                Owner(meta.namespace, meta.name, meta.uid),
+                Owner(meta.namespace, meta.name, meta.uid, self._defaults.fleet),
                 _policy(body),
                 pick(self._drivers, *self._driver_names(body)),
                 self._kube,
                 self._metrics,
+                archive_until=self._archive_until(body, meta),
             )
         except UnknownDriver as error:
             return await self._wait(body, meta, Rejected(str(error)))
@@ -89,6 +93,13 @@ class Finalizer:
         self._memories.of(meta.uid).trouble(f"deletion: {error}")
         await self._reporter.say(body, findings.deleting(f"Waiting: {error}", error))
         return retry(error)
+
+    def _archive_until(self, body: Body, meta: ObjectMeta) -> datetime | None:
+        """Counted from the request for deletion, so that every pass says the same."""
+        name = ((body.get("spec") or {}).get("planRef") or {}).get("name", "")
+        plan = self._store.plan(name)
+        days = timedelta(days=_RETENTION_DAYS if plan is None else plan.spec.retention_days)
+        return None if meta.deletion_timestamp is None else meta.deletion_timestamp + days
 
     def _driver_names(self, body: Body) -> tuple[str, str]:
         spec = body.get("spec") or {}

@@ -6,12 +6,13 @@ from datetime import datetime
 
 from claw_crds import naming
 from claw_crds.v1alpha1 import ConditionStatus, ConditionType, ProvisioningStatus, Reason, State
-from claw_operator.decide import Observed, Step, StepKind, Unknown, database_vanished
+from claw_operator.decide import AT_REST, Observed, Step, StepKind, Unknown, database_vanished
 from claw_operator.desired import Desired
 from claw_operator.external import (
     ComputeState,
     ExternalError,
     NameTaken,
+    ObservedCompute,
     ObservedDatabase,
     RateLimited,
     Rejected,
@@ -50,6 +51,8 @@ class Finding:
     message: str = ""
 
 
+_STOPPED = Finding(FALSE, Reason.STOPPED, "Stopped while the instance is suspended; its data is kept.")
+
 Findings = Mapping[ConditionType, Finding]
 
 
@@ -57,7 +60,7 @@ def alive(
     desired: Desired, observed: Observed, outcome: Outcome, provisioning: ProvisioningStatus, now: datetime
 ) -> Findings:
     """All conditions of an instance that is to live."""
-    database, compute = _database(observed, outcome), _compute(observed, outcome)
+    database, compute = _database(desired, observed, outcome), _compute(desired, observed, outcome)
     runtime = _runtime(desired, observed, outcome, now)
     was_ready = provisioning.ready_at is not None or provisioning.recovered
     return {
@@ -131,7 +134,7 @@ def _synced(desired: Desired, outcome: Outcome) -> Finding:
     return Finding(FALSE, reason_of(first.error), str(first))
 
 
-def _database(observed: Observed, outcome: Outcome) -> Finding:
+def _database(desired: Desired, observed: Observed, outcome: Outcome) -> Finding:
     if (lost := database_vanished(observed)) is not None:
         return Finding(
             FALSE,
@@ -142,35 +145,67 @@ def _database(observed: Observed, outcome: Outcome) -> Finding:
     match observed.database:
         case Unknown() as unknown:
             return _unknown(unknown)
-        case ObservedDatabase(ready=True):
-            return Finding(TRUE, Reason.AVAILABLE)
+        case ObservedDatabase(suspended=True):
+            return _pending(outcome, StepKind.RESUME_DATABASE) or _STOPPED
+        case ObservedDatabase(ready=True) as database:
+            return Finding(TRUE, Reason.AVAILABLE, _overfull(desired, database))
         case ObservedDatabase() as database:
             return Finding(FALSE, Reason.CREATING, database.message or "The database is being created.")
     return _pending(outcome, StepKind.CREATE_DATABASE) or Finding(FALSE, Reason.PENDING, "There is no database yet.")
 
 
-def _compute(observed: Observed, outcome: Outcome) -> Finding:
+def _overfull(desired: Desired, database: ObservedDatabase) -> str:
+    """What there is to say of a database that holds more than its plan gives: in tens of percent, or it never rests."""
+    allowed = desired.plan.spec.resources.storage_bytes
+    if database.size_bytes is None or database.size_bytes <= allowed:
+        return ""
+    percent = database.size_bytes * 10 // allowed * 10
+    return (
+        f"The database takes at least {percent} % of the {desired.plan.spec.resources.storage} of plan "
+        f"{desired.plan.metadata.name}: delete data, or choose a larger plan."
+    )
+
+
+def _compute(desired: Desired, observed: Observed, outcome: Outcome) -> Finding:
     compute = observed.compute
     if isinstance(compute, Unknown):
         return _unknown(compute)
     if compute is None:
         step = _pending(outcome, StepKind.CREATE_COMPUTE)
         return step or Finding(FALSE, Reason.PENDING, "There is no compute yet.")
-    if compute.state in (ComputeState.CRASHED, ComputeState.FAILED):
+    if desired.stopped:
+        return _STOPPED if compute.state in AT_REST else Finding(FALSE, Reason.STOPPED, "The compute is being stopped.")
+    if compute.state == ComputeState.CRASHED:
         return Finding(FALSE, Reason.CRASHED, compute.message or "The runtime stopped by itself.")
+    if compute.state == ComputeState.FAILED:
+        message = compute.message or "its provider does not say why."
+        return Finding(FALSE, Reason.CRASHED, f"The deployment failed and is tried again at growing gaps: {message}")
     if (step := _pending(outcome, StepKind.DEPLOY)) is not None:
         return step
-    if compute.state == ComputeState.RUNNING:
-        return Finding(TRUE, Reason.AVAILABLE)
-    if compute.state == ComputeState.EMPTY:
-        return Finding(FALSE, Reason.PENDING, "The deployment waits for the database.")
+    match compute.state:
+        case ComputeState.RUNNING:
+            return _serving(compute)
+        case ComputeState.EMPTY | ComputeState.STOPPED:
+            return Finding(FALSE, Reason.PENDING, "The deployment waits for the database.")
     return Finding(FALSE, Reason.DEPLOYING, compute.message or "The runtime is being deployed.")
+
+
+def _serving(compute: ObservedCompute) -> Finding:
+    """A compute that runs, with what a person has to know of it all the same."""
+    told = []
+    if compute.domain is not None and compute.domain.records:
+        told.append(f"Domain {compute.domain.name} waits for DNS records: {'; '.join(compute.domain.records)}.")
+    if compute.drift is not None:
+        told.append(f"Changed by hand again and again, so it is put right at growing gaps: {compute.drift.what}.")
+    return Finding(TRUE, Reason.AVAILABLE if compute.drift is None else Reason.DRIFTED, " ".join(told))
 
 
 def _runtime(desired: Desired, observed: Observed, outcome: Outcome, now: datetime) -> Finding:
     runtime, credentials = observed.runtime, observed.credentials
     if isinstance(observed.secret, Unknown):
         return _unknown(observed.secret)  # without its token, nobody can ask the runtime
+    if desired.stopped and runtime is None:
+        return _STOPPED
     if runtime is None or credentials is None:
         return Finding(FALSE, Reason.PENDING, "The runtime is not deployed yet.")
     if isinstance(runtime, Unknown):

@@ -11,8 +11,8 @@ from contextlib import contextmanager
 from datetime import datetime, timedelta
 
 from claw_crds.v1alpha1 import ProvisioningStatus, StepTiming
-from claw_operator.decide import Restarts
 from claw_operator.metrics import Metrics
+from claw_operator.tries import History
 
 log = logging.getLogger(__name__)
 
@@ -25,9 +25,10 @@ class Memory:
 
     def __init__(self, now: datetime) -> None:
         self.first_seen = now
-        self.restarts = Restarts()
+        self.history = History()
         self.waiting_since: datetime | None = None
         """Since when something has been under way that is worth polling for."""
+        self._requests: list[str | None] = []
         self._deployed: float | None = None
         self._seconds: dict[str, float] = {}
         self._trouble = ""
@@ -50,9 +51,15 @@ class Memory:
         elif self.waiting_since is None:
             self.waiting_since = now
 
+    def asked(self, request: str | None) -> bool:
+        """Whether somebody has asked for a look since the last pass, by the annotation with this value."""
+        before, self._requests = self._requests, [request]
+        return bool(before) and before != self._requests
+
     def deployed(self) -> None:
-        """A runtime is starting."""
+        """A runtime is starting: a new wait begins."""
         self._deployed = time.monotonic()
+        self.waiting_since = None
 
     def answered(self) -> None:
         """It answers: what was in between is its own start, and not a step of ours."""

@@ -25,6 +25,18 @@ class Metrics:
         self.driver_calls = Counter(
             "claw_driver_calls_total", "Calls of drivers.", ["driver", "call", "outcome"], registry=self.registry
         )
+        self.provider_calls = Counter(
+            "claw_provider_calls_total", "Requests to providers.", ["provider", "outcome"], registry=self.registry
+        )
+        self.orphans = Gauge(
+            "claw_orphans", "Things that bear our mark and have no instance.", ["driver"], registry=self.registry
+        )
+        self.orphans_deleted = Counter(
+            "claw_orphans_deleted_total", "Orphans that were deleted.", ["driver"], registry=self.registry
+        )
+        self.archived = Gauge(
+            "claw_archived", "Things kept after their instance was deleted.", ["driver"], registry=self.registry
+        )
         self.step_seconds = Histogram(
             "claw_provisioning_step_seconds",
             "Duration of one step of provisioning.",

@@ -2,42 +2,57 @@
 
 import asyncio
 from collections.abc import Awaitable
+from dataclasses import replace
+from datetime import datetime
 from typing import TypeVar
 
 from claw_crds import naming
 from claw_crds.configuration import RuntimeReport
 from claw_operator.credentials import Credentials
-from claw_operator.decide import Observed, Restarts, Unknown
+from claw_operator.decide import AT_REST, Observed, Unknown
 from claw_operator.desired import Desired
 from claw_operator.drivers import InstanceDrivers, counted
 from claw_operator.external import ComputeState, ExternalError, ObservedCompute, Transient
-from claw_operator.kube import Kube
+from claw_operator.kube import Kube, StoredSecret
 from claw_operator.metrics import Metrics
+from claw_operator.pace import Ages
+from claw_operator.processes import ANSWERING, as_deployed, is_up
+from claw_operator.tries import History
 
 T = TypeVar("T")
 
 
 async def observe(
-    desired: Desired, drivers: InstanceDrivers, kube: Kube, metrics: Metrics, restarts: Restarts
+    desired: Desired,
+    drivers: InstanceDrivers,
+    kube: Kube,
+    metrics: Metrics,
+    history: History,
+    ages: Ages,
+    now: datetime,
 ) -> Observed:
     """What is. Something that cannot be looked at is Unknown, which is not the same as gone."""
     instance, owner = desired.instance, desired.owner
-    secret = naming.credentials_secret_name(instance.metadata.name)
-    compute_driver, database_driver = drivers.compute, drivers.database
-    database, compute, values = await asyncio.gather(
-        _or_unknown(counted(metrics, database_driver.name, "observe", database_driver.observe(owner))),
-        _or_unknown(counted(metrics, compute_driver.name, "observe", compute_driver.observe(owner))),
-        _or_unknown(kube.read_secret(owner.namespace, secret, owner.uid)),
+    name = naming.credentials_secret_name(instance.metadata.name)
+    of_database = drivers.database.observe(owner, max_age=ages.database)
+    of_compute = drivers.compute.observe(owner, max_age=ages.compute)
+    database, compute, secret = await asyncio.gather(
+        _or_unknown(counted(metrics, drivers.database.name, "observe", of_database)),
+        _or_unknown(counted(metrics, drivers.compute.name, "observe", of_compute)),
+        _or_unknown(kube.read_secret(owner.namespace, name, owner.uid)),
     )
-    credentials = Credentials.from_secret(values) if isinstance(values, dict) else values
-    status = instance.status
+    credentials = Credentials.from_secret(secret.values) if isinstance(secret, StoredSecret) else secret
+    runtime = await _runtime(compute, credentials, drivers, metrics)
+    if isinstance(compute, ObservedCompute) and isinstance(runtime, RuntimeReport) and is_up(compute, runtime):
+        compute = replace(compute, state=ComputeState.RUNNING, message="")
     return Observed(
         database=database,
         compute=compute,
-        runtime=await _runtime(compute, credentials, drivers, metrics),
+        runtime=runtime,
         secret=credentials,
-        restarts=restarts,
-        known_database_id=status.database.id if status.database is not None else None,
+        secret_version=secret.version if isinstance(secret, StoredSecret) else None,
+        history=history.saw(compute, now),
+        known_database_id=instance.status.database.id if instance.status.database is not None else None,
         accepted_loss=instance.metadata.annotations.get(naming.ACCEPT_DATABASE_LOSS),
     )
 
@@ -52,12 +67,13 @@ async def _runtime(
         return Unknown(compute.error)
     if isinstance(credentials, Unknown):
         return Unknown(credentials.error)
-    if compute is None or credentials is None:
+    if compute is None or credentials is None or compute.state in AT_REST:
         return None
-    if compute.state != ComputeState.RUNNING:
-        return None if compute.state == ComputeState.EMPTY else Unknown(Transient("The runtime does not run."))
+    if compute.state not in ANSWERING:
+        return Unknown(Transient("The runtime does not run."))
     call = drivers.runtime.observe(compute.url, credentials.configuration_token)
-    return await _or_unknown(counted(metrics, "runtime", "observe", call))
+    report = await _or_unknown(counted(metrics, "runtime", "observe", call))
+    return report if isinstance(report, Unknown) else as_deployed(report, compute)
 
 
 async def _or_unknown(awaitable: Awaitable[T]) -> T | Unknown:

@@ -9,7 +9,14 @@ from datetime import datetime, timedelta
 
 from claw_crds import naming
 from claw_crds.conditions import find, is_true
-from claw_crds.v1alpha1 import ClawInstance, ClawInstanceStatus, ConditionType, ProvisioningStatus
+from claw_crds.v1alpha1 import (
+    ClawInstance,
+    ClawInstanceStatus,
+    ConditionStatus,
+    ConditionType,
+    ProvisioningStatus,
+    Reason,
+)
 from claw_operator.decide import Observed
 from claw_operator.findings import failed
 from claw_operator.status import with_findings
@@ -49,10 +56,13 @@ def deadline(instance: ClawInstance, provisioning: ProvisioningStatus, first_see
 
 
 def is_complete(status: ClawInstanceStatus) -> bool:
-    """Whether it was made: it serves its customer, or all parts work and it was suspended before it could."""
+    """Whether it was made: it serves its customer, or it was suspended before it could, and all parts work or rest."""
     parts = (ConditionType.DATABASE_READY, ConditionType.COMPUTE_READY, ConditionType.RUNTIME_READY)
     served = is_true(status.conditions, ConditionType.READY)
-    return served or all(is_true(status.conditions, part) for part in parts)
+    found = [find(status.conditions, part) for part in parts]
+    return served or all(
+        c is not None and (c.status == ConditionStatus.TRUE or c.reason == Reason.STOPPED) for c in found
+    )
 
 
 def has_failed(instance: ClawInstance) -> bool:

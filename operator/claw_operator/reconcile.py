@@ -4,7 +4,6 @@ A pass does not know why it runs: a new object, a changed one, a restart of the 
 looks at everything there is, decides what is missing, does that, and reports. Called again, it finds nothing to do.
 """
 
-import asyncio
 import logging
 from collections.abc import Callable, Sequence
 from datetime import datetime
@@ -25,10 +24,10 @@ from claw_crds.v1alpha1 import (
 )
 from claw_operator import findings, provisioning
 from claw_operator.act import Actor
-from claw_operator.decide import Observed, Step, StepKind, Unknown, decide
+from claw_operator.acting import Acting
+from claw_operator.decide import Observed, Step, Unknown, decide
 from claw_operator.desired import Defaults, Desired
 from claw_operator.drivers import Drivers, InstanceDrivers, UnknownDriver, pick
-from claw_operator.external import ExternalError
 from claw_operator.finalize import Finalizer
 from claw_operator.findings import Failure, Outcome
 from claw_operator.kube import Conflict, Kube, KubeError, NotFound
@@ -36,7 +35,7 @@ from claw_operator.logs import about
 from claw_operator.memory import Memories
 from claw_operator.metrics import Metrics
 from claw_operator.observe import observe
-from claw_operator.pace import Pacing, under_way
+from claw_operator.pace import FRESH, Pacing, needs_a_fresh_look, under_way
 from claw_operator.report import Reporter
 from claw_operator.rollback import Rollback
 from claw_operator.status import compute_status, earlier
@@ -46,9 +45,6 @@ from claw_operator.workqueue import Result
 log = logging.getLogger(__name__)
 
 Body = dict[str, Any]
-
-_ROUNDS = 8
-"""Rounds of decide and act in one pass. A new instance takes four; more would mean that steps undo each other."""
 
 
 class Reconciler:
@@ -117,11 +113,6 @@ class Reconciler:
             return await self._cannot(body, Reason.INVALID_SPEC, _first_problem(error))
         if meta.annotations.get(naming.PAUSED) == "true":
             return await self._wait_for_a_person(body, findings.paused())
-        if naming.FINALIZER not in meta.finalizers:
-            # Nothing external is created before the API server has answered that the finalizer is on the object.
-            body = await self._kube.add_finalizer(body)
-            self._store.wrote(body)
-            instance = ClawInstance.parse(body)
         name = instance.spec.plan_ref.name
         try:
             # The watch of the plans may be behind that of the instances.
@@ -136,13 +127,19 @@ class Reconciler:
             drivers = pick(self._drivers, desired.compute_driver, desired.database_driver)
         except UnknownDriver as error:
             return await self._cannot(body, Reason.INVALID_SPEC, str(error))
-        if provisioning.has_failed(instance):
+        if naming.FINALIZER not in meta.finalizers:
+            # Nothing external is created before the API server has answered that the finalizer is on the object. And
+            # one that cannot be made has none: it would have to wait for a driver or a plan to be deleted.
+            body = await self._kube.add_finalizer(body)
+            self._store.wrote(body)
+            desired = desired.of(ClawInstance.parse(body))
+        if provisioning.has_failed(desired.instance):
             return await self._rollback.roll_back(body, desired.owner, drivers)
         return await self._converge(body, desired, drivers)
 
     async def _converge(self, body: Body, desired: Desired, drivers: InstanceDrivers) -> Result:
         instance, memory = desired.instance, self._memories.of(desired.owner.uid)
-        observed = await observe(desired, drivers, self._kube, self._metrics, memory.restarts)
+        observed = await self._observe(desired, drivers)
         record = provisioning.begun(instance, observed, memory.first_seen, self._clock())
         due = provisioning.deadline(instance, record, memory.first_seen)
         if due is not None and self._clock() >= due:
@@ -152,57 +149,34 @@ class Reconciler:
 
         if isinstance(observed.runtime, RuntimeReport):
             memory.answered()
-        failures = _not_observed(observed)
-        done: list[Step] = []
-        for _ in range(_ROUNDS):
-            if _names_new_things(instance.status, observed):
-                # Known ids are written at once: should this process die now, people still see what was made. And
-                # before anything else is done: credentials without a status would look like a status that was lost.
-                body = await self._report(body, desired, observed, failures, record)
-                instance = ClawInstance.parse(body)
-                desired = desired.of(instance)
-            steps = _without(decide(desired, observed, self._clock()).steps, failures)
-            if not steps:
-                break
-            observed = await self._act(steps, desired, observed, drivers, failures)
-            done += _without(steps, failures)
-        await self._report(body, desired, observed, failures, record, done)
+        unknown = _not_observed(observed)
+        async with Acting(self._actor, drivers, memory, self._metrics, self._clock) as acting:
+            while True:
+                if _names_new_things(instance.status, observed):
+                    # Known ids are written at once: should this process die now, people still see what was made. And
+                    # before anything else is done: credentials without a status would look like a status that was lost.
+                    body = await self._report(body, desired, observed, [*unknown, *acting.failures], record)
+                    instance = ClawInstance.parse(body)
+                    desired = desired.of(instance)
+                acting.begin(decide(desired, observed, self._clock()).steps, desired, observed)
+                if not acting.busy:
+                    break
+                observed = await acting.next(observed)
+        failures = [*unknown, *acting.failures]
+        await self._report(body, desired, observed, failures, record, acting.done)
         memory.trouble("; ".join(str(failure) for failure in failures))
         return self._next(desired, observed, failures, record, drivers)
 
-    async def _act(
-        self,
-        steps: Sequence[Step],
-        desired: Desired,
-        observed: Observed,
-        drivers: InstanceDrivers,
-        failures: list[Failure],
-    ) -> Observed:
-        """Carry out the steps of one round side by side, and take in what they changed."""
-        memory = self._memories.of(desired.owner.uid)
-
-        async def carry_out(step: Step) -> Failure | None:
-            nonlocal observed
-            with about(step=step.kind.value), memory.timed(step.kind.value, self._metrics):
-                try:
-                    change = await self._actor.act(step, desired, observed, drivers, self._clock())
-                except ExternalError as error:
-                    return Failure(step.kind.value, error)
-                log.info(step.message)
-            if step.kind == StepKind.DEPLOY:
-                memory.deployed()
-            observed = change(observed)
-            memory.restarts = observed.restarts
-            return None
-
-        # Every step is awaited to its end, also when another one fails: a create that is cancelled in the middle may
-        # have been carried out, and nobody would know its id.
-        results = await asyncio.gather(*(carry_out(step) for step in steps), return_exceptions=True)
-        for result in results:
-            if isinstance(result, BaseException):
-                raise result
-        # In the order of the steps and not of their ends, or the status would change from pass to pass.
-        failures += [result for result in results if isinstance(result, Failure)]
+    async def _observe(self, desired: Desired, drivers: InstanceDrivers) -> Observed:
+        """What is: from the fleet's readings where that is good enough, else as it is this moment."""
+        meta, status = desired.instance.metadata, desired.instance.status
+        memory, now = self._memories.of(meta.uid), self._clock()
+        asked = memory.asked(meta.annotations.get(naming.RECONCILE_REQUESTED_AT))
+        ages = self._pacing.ages(status, asked=asked)
+        observed = await observe(desired, drivers, self._kube, self._metrics, memory.history, ages, now)
+        if needs_a_fresh_look(ages, observed, decide(desired, observed, now).steps):
+            observed = await observe(desired, drivers, self._kube, self._metrics, memory.history, FRESH, now)
+        memory.history = observed.history
         return observed
 
     async def _report(
@@ -235,13 +209,14 @@ class Reconciler:
         now, memory = self._clock(), self._memories.of(desired.owner.uid)
         if failures:
             return self._pacing.after_failures(failures)
-        waits = [self._pacing.settled()]
-        memory.waiting(under_way(observed), now)
+        decision, waits = decide(desired, observed, now), [self._pacing.settled()]
+        going = under_way(observed, decision.steps)
+        memory.waiting(bool(going), now)
         if memory.waiting_since is not None:
-            shortest = min(drivers.compute.poll_seconds, drivers.database.poll_seconds)
-            waits.append(self._pacing.polling(memory.waiting_since, now, shortest))
+            polls = (drivers.database.poll_seconds, drivers.compute.poll_seconds)
+            waits += self._pacing.waits(going, memory.waiting_since, now, *polls)
         due = provisioning.deadline(desired.instance, record, memory.first_seen)
-        moments = (decide(desired, observed, now).look_again_at, due)
+        moments = (decision.look_again_at, due)
         waits += [max((moment - now).total_seconds(), 0.0) for moment in moments if moment is not None]
         return Result(requeue_after=min(waits))
 
@@ -276,11 +251,6 @@ class Reconciler:
     def _trouble(self, uid: str, error: KubeError) -> Result:
         self._memories.of(uid).trouble(str(error))
         return Result(failed=True)
-
-
-def _without(steps: Sequence[Step], failures: Sequence[Failure]) -> list[Step]:
-    failed = {failure.what for failure in failures}
-    return [step for step in steps if step.kind.value not in failed]
 
 
 def _not_observed(observed: Observed) -> list[Failure]:

@@ -19,6 +19,7 @@ from claw_crds.v1alpha1 import (
     CostStatus,
     CredentialsStatus,
     DatabaseStatus,
+    DomainStatus,
     ProvisioningStatus,
     RuntimeStatus,
     SecretRef,
@@ -31,6 +32,8 @@ from claw_operator.findings import Findings, Outcome, alive
 
 _MESSAGE_LIMIT = 1024
 _NAME_LIMIT = 255
+_HOST_LIMIT = 253
+_RECORDS, _RECORD_LIMIT = 16, 512
 _ORDER = list(ConditionType)
 
 
@@ -118,7 +121,16 @@ def _compute(desired: Desired, observed: Observed) -> ComputeStatus | None:
         id=compute.id,
         deployment_id=compute.deployment_id,
         state=compute.state.value,
+        domain=_domain(compute),
     )
+
+
+def _domain(compute: ObservedCompute) -> DomainStatus | None:
+    if compute.domain is None:
+        return None
+    # Words from outside, of any number and length.
+    records = tuple(record[:_RECORD_LIMIT] for record in compute.domain.records[:_RECORDS])
+    return DomainStatus(name=compute.domain.name[:_HOST_LIMIT], records=records)
 
 
 def _database(desired: Desired, observed: Observed) -> DatabaseStatus | None:

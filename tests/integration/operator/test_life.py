@@ -118,7 +118,7 @@ async def test_archive_keeps_the_database_and_retain_leaves_it_as_it_is(operator
         await operator.gone("archived")
         await operator.gone("retained")
     assert operator.world.computes == {}
-    assert sorted(row.archived for row in operator.world.databases.values()) == [False, True]
+    assert sorted(row.archived_until is not None for row in operator.world.databases.values()) == [False, True]
 
 
 async def test_another_plan_takes_effect_without_a_restart(operator: Operator) -> None:

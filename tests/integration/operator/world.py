@@ -7,7 +7,7 @@ happens, so a run with a fault repeats exactly, and can be compared with the und
 import asyncio
 import itertools
 from collections import Counter
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -17,12 +17,16 @@ from claw_crds.configuration import RuntimeConfiguration, RuntimeReport, Runtime
 from claw_crds.keys import sha256
 from claw_operator.external import (
     ComputeState,
+    ConnectionUrls,
     DesiredCompute,
     DesiredDatabase,
+    Drift,
     ExternalError,
+    Marked,
     NameTaken,
     ObservedCompute,
     ObservedDatabase,
+    ObservedDomain,
     Owner,
     Size,
     Transient,
@@ -55,7 +59,11 @@ class Database:
     id: str
     mark: str
     password: str | None = None
-    archived: bool = False
+    archived_until: datetime | None = None
+    suspended: bool = False
+    size_bytes: int | None = None
+    ready_at: float = 0.0
+    """On the loop's clock."""
     unfinished: bool = False
     """A creation broke off: nothing that could be used, and yet something is there."""
 
@@ -69,9 +77,14 @@ class Compute:
     size: Size
     state: ComputeState = ComputeState.EMPTY
     fingerprint: str | None = None
+    process: str | None = None
+    """The fingerprint of the process that answers; None while none does."""
     deployments: int = 0
     variables: dict[str, str] = field(default_factory=dict)
     configuration: RuntimeConfiguration | None = None
+    drift: Drift | None = None
+    domain: str | None = None
+    message: str = ""
 
 
 class World:
@@ -94,6 +107,16 @@ class World:
         self.crashed = asyncio.Event()
         self.crashes = 0
         self.messages_used = 0
+        self.seconds: dict[str, float] = {}
+        """How long a change takes until it is answered; and, for `database ready`, how long after its creation."""
+        self.platform_is_slow = False
+        """Deployments go on being called that after their process has begun to answer, and the old one until then."""
+        self.failing_deployments = 0
+        """So many deployments fail."""
+        self.dns_records: tuple[str, ...] = ()
+        """What is still to be set for a domain of one's own."""
+        self.looks: Counter[str] = Counter()
+        """How often each kind of thing was looked at freshly."""
         self._ids = itertools.count(1)
         self._changes: asyncio.Queue[str] = asyncio.Queue()
 
@@ -101,7 +124,8 @@ class World:
 
     def crash(self, uid_name: str) -> None:
         """The process in the compute dies."""
-        self.computes[uid_name].state = ComputeState.CRASHED
+        row = self.computes[uid_name]
+        row.state, row.process, row.message = ComputeState.CRASHED, None, "exit code 1"
 
     def die(self, where: str) -> None:
         """The operator's process ends here."""
@@ -120,7 +144,10 @@ class World:
     def picture(self) -> Picture:
         """The whole world without what is random in it: equal pictures are equal worlds."""
         return {
-            "databases": sorted((name, row.archived, row.password is not None) for name, row in self.databases.items()),
+            "databases": sorted(
+                (name, row.archived_until is not None, row.suspended, row.password is not None)
+                for name, row in self.databases.items()
+            ),
             "computes": sorted(
                 (name, row.state.value, row.configuration.plan.name if row.configuration else None, str(row.size))
                 for name, row in self.computes.items()
@@ -128,7 +155,7 @@ class World:
         }
 
     async def _change(self, what: str, owner: Owner, do: Callable[[], T]) -> T:
-        await asyncio.sleep(0)
+        await asyncio.sleep(self.seconds.get(what, 0.0))
         self._fail(what)
         number = self.changing_calls
         self.changing_calls += 1
@@ -147,6 +174,13 @@ class World:
         if call in self.failing:
             raise self.failing[call]
 
+    def accepts(self, row: Compute) -> bool:
+        """Whether the database accepts the password that the compute has."""
+        return any(
+            database.password is not None and database.password in row.variables["DATABASE_URL"]
+            for database in self.databases.values()
+        )
+
 
 class WorldDatabases:
     """The database driver of the simulated world."""
@@ -157,12 +191,13 @@ class WorldDatabases:
     def __init__(self, world: World) -> None:
         self._world = world
 
-    async def observe(self, owner: Owner) -> ObservedDatabase | None:
+    async def observe(self, owner: Owner, *, max_age: float = 0.0) -> ObservedDatabase | None:
         self._world._fail("observe database")
+        self._world.looks["database"] += max_age == 0.0
         row = self._world.databases.get(owner.external_name)
         if row is None or row.mark != owner.mark or row.unfinished:
             return None
-        return ObservedDatabase(id=row.id, host="db.example", ready=True)
+        return self._observed(row)
 
     async def create(self, desired: DesiredDatabase) -> ObservedDatabase:
         owner, world = desired.owner, self._world
@@ -171,34 +206,63 @@ class WorldDatabases:
             raise NameTaken("the database's name belongs to somebody else")
         if row is None:
             row = await world._change("create database", owner, lambda: self._insert(owner))
-        return ObservedDatabase(id=row.id, host="db.example", ready=True)
+        return self._observed(row)
 
-    async def issue_credentials(self, owner: Owner) -> str:
+    async def issue_credentials(self, owner: Owner) -> ConnectionUrls:
         row = self._world.databases[owner.external_name]
 
-        def renew() -> str:
+        def renew() -> ConnectionUrls:
             row.password = f"secret-{next(self._world._ids)}"
-            return f"postgresql://{owner.external_name}:{row.password}@db.example/{owner.external_name}"
+            return ConnectionUrls(
+                direct=f"postgresql://{owner.external_name}:{row.password}@db.example/{owner.external_name}",
+                pooled=f"postgresql://{owner.external_name}:{row.password}@pool.example/{owner.external_name}",
+            )
 
         return await self._world._change("issue credentials", owner, renew)
 
-    async def archive(self, owner: Owner) -> None:
+    async def suspend(self, owner: Owner) -> ObservedDatabase:
+        return await self._set_suspended(owner, "suspend database", suspended=True)
+
+    async def resume(self, owner: Owner) -> ObservedDatabase:
+        return await self._set_suspended(owner, "resume database", suspended=False)
+
+    async def _set_suspended(self, owner: Owner, what: str, *, suspended: bool) -> ObservedDatabase:
+        row = self._world.databases[owner.external_name]
+        if row.suspended != suspended:
+            await self._world._change(what, owner, lambda: setattr(row, "suspended", suspended))
+        return self._observed(row)
+
+    async def archive(self, owner: Owner, until: datetime) -> None:
         row = self._world.databases.get(owner.external_name)
-        if row is not None and not row.archived:
-            await self._world._change("archive database", owner, lambda: setattr(row, "archived", True))
+        if row is not None and row.archived_until is None:
+            await self._world._change("archive database", owner, lambda: setattr(row, "archived_until", until))
 
     async def delete(self, owner: Owner) -> None:
         row = self._world.databases.get(owner.external_name)
         if row is not None and row.mark == owner.mark:
             await self._world._change("delete database", owner, lambda: self._world.databases.pop(owner.external_name))
 
+    async def inventory(self) -> Sequence[Marked]:
+        return [
+            Marked(owner, row.id, row.archived_until)
+            for row in self._world.databases.values()
+            if (owner := Owner.of_mark(row.mark)) is not None
+        ]
+
     async def aclose(self) -> None:
         pass
 
     def _insert(self, owner: Owner) -> Database:
-        row = Database(id=f"db-{next(self._world._ids)}", mark=owner.mark)
+        ready_at = asyncio.get_running_loop().time() + self._world.seconds.get("database ready", 0.0)
+        row = Database(id=f"db-{next(self._world._ids)}", mark=owner.mark, ready_at=ready_at)
         self._world.databases[owner.external_name] = row
         return row
+
+    def _observed(self, row: Database) -> ObservedDatabase:
+        ready = asyncio.get_running_loop().time() >= row.ready_at
+        return ObservedDatabase(
+            id=row.id, host="db.example", ready=ready, size_bytes=row.size_bytes, suspended=row.suspended
+        )
 
 
 class WorldComputes:
@@ -210,8 +274,9 @@ class WorldComputes:
     def __init__(self, world: World) -> None:
         self._world = world
 
-    async def observe(self, owner: Owner) -> ObservedCompute | None:
+    async def observe(self, owner: Owner, *, max_age: float = 0.0) -> ObservedCompute | None:
         self._world._fail("observe compute")
+        self._world.looks["compute"] += max_age == 0.0
         row = self._world.computes.get(owner.external_name)
         return None if row is None or row.mark != owner.mark else self._observed(owner, row)
 
@@ -225,25 +290,50 @@ class WorldComputes:
         return self._observed(owner, row)
 
     async def deploy(self, desired: DesiredCompute) -> ObservedCompute:
-        row = self._world.computes[desired.owner.external_name]
+        world, row = self._world, self._world.computes[desired.owner.external_name]
 
         def start() -> None:
-            row.state, row.fingerprint, row.size = ComputeState.RUNNING, desired.fingerprint, desired.size
+            row.fingerprint, row.size, row.drift = desired.fingerprint, desired.size, None
             row.variables = dict(desired.variables or {})
             row.deployments += 1
+            if world.failing_deployments:
+                world.failing_deployments -= 1
+                row.state, row.message = ComputeState.FAILED, "npm: command not found"
+            elif world.platform_is_slow:
+                row.state = ComputeState.DEPLOYING
+            else:
+                row.state, row.process = ComputeState.RUNNING, desired.fingerprint
 
-        await self._world._change("deploy", desired.owner, start)
+        await world._change("deploy", desired.owner, start)
         return self._observed(desired.owner, row)
 
-    async def resize(self, desired: DesiredCompute) -> ObservedCompute:
+    async def adjust(self, desired: DesiredCompute) -> ObservedCompute:
         row = self._world.computes[desired.owner.external_name]
-        await self._world._change("resize", desired.owner, lambda: setattr(row, "size", desired.size))
+
+        def put_right() -> None:
+            row.size, row.domain, row.drift = desired.size, desired.domain, None
+
+        await self._world._change("adjust", desired.owner, put_right)
         return self._observed(desired.owner, row)
+
+    async def suspend(self, owner: Owner) -> ObservedCompute:
+        row = self._world.computes[owner.external_name]
+
+        def stop() -> None:
+            row.state, row.process = ComputeState.STOPPED, None
+
+        if row.state != ComputeState.STOPPED:
+            await self._world._change("suspend compute", owner, stop)
+        return self._observed(owner, row)
 
     async def delete(self, owner: Owner) -> None:
         row = self._world.computes.get(owner.external_name)
         if row is not None and row.mark == owner.mark:
             await self._world._change("delete compute", owner, lambda: self._world.computes.pop(owner.external_name))
+
+    async def inventory(self) -> Sequence[Marked]:
+        rows = self._world.computes.values()
+        return [Marked(owner, row.id) for row in rows if (owner := Owner.of_mark(row.mark)) is not None]
 
     async def changes(self) -> AsyncIterator[str]:
         while True:
@@ -264,7 +354,9 @@ class WorldComputes:
             url=f"http://{owner.external_name}.example",
             fingerprint=row.fingerprint,
             size=row.size,
-            message="exit code 1" if row.state == ComputeState.CRASHED else "",
+            message=row.message if row.state in (ComputeState.CRASHED, ComputeState.FAILED) else "",
+            drift=row.drift,
+            domain=None if row.domain is None else ObservedDomain(row.domain, self._world.dns_records),
         )
 
 
@@ -287,7 +379,7 @@ class WorldRuntimes:
         self._world._fail("runtime")
         name = url.removeprefix("http://").removesuffix(".example")
         row = self._world.computes.get(name)
-        if row is None or row.state != ComputeState.RUNNING:
+        if row is None or row.process is None:
             raise Transient("The runtime does not answer.")
         if row.variables["CLAW_CONFIGURATION_TOKEN_SHA256"] != sha256(token):
             raise Unauthorized("The runtime does not accept the configuration token.")
@@ -306,4 +398,6 @@ class WorldRuntimes:
             configuration_revision=configuration.revision if configuration else None,
             ready=configuration is not None,
             usage=usage if configuration else None,
+            fingerprint=row.process,
+            database_refuses=not self._world.accepts(row),
         )

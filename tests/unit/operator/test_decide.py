@@ -8,10 +8,21 @@ from typing import Any
 import pytest
 
 from claw_crds.conditions import Reason
+from claw_crds.configuration import RuntimeReport
 from claw_operator.credentials import Credentials
-from claw_operator.decide import Observed, Restarts, StepKind, Unknown, decide, restart_due
+from claw_operator.decide import Observed, StepKind, Unknown, decide
 from claw_operator.desired import Desired
-from claw_operator.external import ComputeState, NameTaken, ObservedCompute, ObservedDatabase, Size
+from claw_operator.external import (
+    ComputeState,
+    ConnectionUrls,
+    Drift,
+    NameTaken,
+    ObservedCompute,
+    ObservedDatabase,
+    ObservedDomain,
+    Size,
+)
+from claw_operator.tries import History, Tries
 from tests.unit.operator.examples import (
     AWAY,
     CREDENTIALS,
@@ -19,6 +30,7 @@ from tests.unit.operator.examples import (
     NOW,
     desired,
     kinds,
+    plan,
     random_bytes,
     report,
     running,
@@ -27,30 +39,53 @@ from tests.unit.operator.examples import (
 
 CREATE_DATABASE, CREATE_COMPUTE = StepKind.CREATE_DATABASE, StepKind.CREATE_COMPUTE
 ISSUE, ROTATE, RETIRE = StepKind.ISSUE_CREDENTIALS, StepKind.ROTATE_KEY, StepKind.RETIRE_KEY
-DEPLOY, RESIZE, CONFIGURE = StepKind.DEPLOY, StepKind.RESIZE, StepKind.CONFIGURE
+DEPLOY, ADJUST, CONFIGURE = StepKind.DEPLOY, StepKind.ADJUST, StepKind.CONFIGURE
+STOP, CLOSE, OPEN = StepKind.SUSPEND_COMPUTE, StepKind.SUSPEND_DATABASE, StepKind.RESUME_DATABASE
 
 NOTHING = Observed(database=None, compute=None, runtime=None, secret=None)
 EMPTY = running(state=ComputeState.EMPTY, fingerprint=None)
 SMALL = Size(cpu_millis=1, memory_bytes=1)
 NEW_DATABASE = replace(DATABASE, id="db-2")
-NEVER = Restarts()
+VARIABLES = Drift("variable DATABASE_URL", needs_deployment=True)
+NAME = Drift("name", needs_deployment=False)
+DOMAIN = ObservedDomain("chat.example.com")
+CLOSED = replace(DATABASE, suspended=True)
+NEVER = Tries()
 SOON, LATER = NOW + timedelta(minutes=20), NOW + timedelta(hours=1)
 
 
-def ago(**time: float) -> Restarts:
-    """Three restarts, the last one that long ago."""
-    return Restarts(count=3, last_at=NOW - timedelta(**time))
+def ago(**time: float) -> Tries:
+    """Three tries, the last one that long ago."""
+    return Tries(count=3, last_at=NOW - timedelta(**time))
 
 
-def crashed(restarts: Restarts = NEVER, **differently: Any) -> Observed:
+def crashed(restarts: Tries = NEVER, **differently: Any) -> Observed:
     """An outside whose compute has crashed."""
     compute = running(state=ComputeState.CRASHED, **differently)
-    return replace(settled(), compute=compute, runtime=AWAY, restarts=restarts)
+    return replace(settled(), compute=compute, runtime=AWAY, history=History(restarts=restarts))
 
 
 def with_state(state: ComputeState, **differently: Any) -> Observed:
     """An outside whose compute is in that state and does not answer."""
     return replace(settled(), compute=running(state=state, **differently), runtime=AWAY)
+
+
+def failed(fingerprint: str | None = running().fingerprint, **ago: float) -> Observed:
+    """An outside whose deployment was first seen to have failed that long ago."""
+    compute = running(state=ComputeState.FAILED, fingerprint=fingerprint)
+    history = History(failures=Tries(1, NOW - timedelta(**ago)), failed=True)
+    return replace(settled(), compute=compute, runtime=AWAY, history=history)
+
+
+def repaired(*, compute: ObservedCompute | None = None, runtime: RuntimeReport | None = None, **ago: float) -> Observed:
+    """An outside that was put right that long ago, and needs it again."""
+    history = History(repairs=Tries(1, NOW - timedelta(**ago)))
+    return replace(settled(), compute=compute or running(), runtime=runtime or report(), history=history)
+
+
+def refused(fingerprint: str | None = running().fingerprint) -> RuntimeReport:
+    """A runtime with these settings whose password the database does not accept."""
+    return report(fingerprint=fingerprint, database_refuses=True)
 
 
 def overlapping(revision: int = 1) -> Credentials:
@@ -146,22 +181,47 @@ CASES = [
     ("... and goes on after it", crashed(ago(seconds=4)), [DEPLOY]),
     ("earlier crashes do not count once the compute has lasted", crashed(ago(minutes=6)), [DEPLOY]),
     ("new settings do not wait for the backoff of the old ones", crashed(ago(seconds=1), fingerprint="old"), [DEPLOY]),
-    ("the same deployment would fail again", with_state(ComputeState.FAILED), []),
-    ("another one may not", with_state(ComputeState.FAILED, fingerprint="old"), [DEPLOY]),
+    ("a deployment that has just failed would fail again", failed(seconds=59), []),
+    ("... also when its settings are not known", failed(seconds=59, fingerprint=None), []),
+    ("... and is tried again after a while", failed(minutes=1), [DEPLOY]),
+    ("another one may not fail", failed(seconds=1, fingerprint="old"), [DEPLOY]),
     (
         "settings that changed during a deployment are deployed",
         with_state(ComputeState.DEPLOYING, fingerprint="old"),
         [DEPLOY],
     ),
+    ("a compute that was stopped by hand is started again", with_state(ComputeState.STOPPED), [DEPLOY]),
+    # What somebody changed by hand.
+    ("what only a deployment puts right is deployed", replace(settled(), compute=running(drift=VARIABLES)), [DEPLOY]),
+    ("... the second time after a while", repaired(seconds=59, compute=running(drift=VARIABLES)), []),
+    ("... and then again", repaired(minutes=1, compute=running(drift=VARIABLES)), [DEPLOY]),
+    ("what needs no deployment is adjusted", replace(settled(), compute=running(drift=NAME)), [ADJUST]),
+    (
+        "... unless a deployment is due all the same",
+        replace(settled(), compute=running(drift=NAME, fingerprint="old")),
+        [DEPLOY],
+    ),
+    ("a password that the database refuses is replaced", replace(settled(), runtime=refused()), [ISSUE]),
+    ("... the second time after a while", repaired(seconds=59, runtime=refused()), []),
+    (
+        "... and not because of what a runtime with another one says",
+        replace(settled(), runtime=refused(fingerprint="old")),
+        [],
+    ),
+    ("... nor before anything is known of the database", replace(settled(), runtime=refused(), database=AWAY), []),
+    # The customer's own domain.
+    ("a domain that nobody wished for is taken away", replace(settled(), compute=running(domain=DOMAIN)), [ADJUST]),
+    ("a database that was closed by hand is opened", replace(settled(), database=CLOSED), [OPEN]),
+    ("... and nothing is deployed before", replace(crashed(), database=CLOSED), [OPEN]),
     # Size.
-    ("another size is given without a deployment", replace(settled(), compute=running(size=SMALL)), [RESIZE]),
+    ("another size is given without a deployment", replace(settled(), compute=running(size=SMALL)), [ADJUST]),
     (
         "a deployment brings the size along",
         replace(settled(), compute=running(size=SMALL, fingerprint="old")),
         [DEPLOY],
     ),
     ("... also one that restarts a crashed compute", crashed(size=SMALL), [DEPLOY]),
-    ("a compute that waits for its backoff gets its size", crashed(ago(seconds=1), size=SMALL), [RESIZE]),
+    ("a compute that waits for its backoff gets its size", crashed(ago(seconds=1), size=SMALL), [ADJUST]),
     (
         "a driver that cannot tell the size is not asked to change it",
         replace(settled(), compute=running(size=None)),
@@ -197,6 +257,88 @@ CASES = [
 @pytest.mark.parametrize(("observed", "expected"), [case[1:] for case in CASES], ids=[case[0] for case in CASES])
 def test_what_is_missing_is_done(observed: Observed, expected: list[StepKind]) -> None:
     assert kinds(decide(desired(), observed, NOW).steps) == expected
+
+
+STOPPED = desired(of_plan=plan(stopWhenSuspended=True), state="Suspended")
+TOLD = settled(STOPPED)
+"""Its runtime knows that the instance is suspended."""
+AT_REST = running(STOPPED, state=ComputeState.STOPPED)
+
+
+@pytest.mark.parametrize(
+    ("observed", "expected"),
+    [
+        (settled(), [CONFIGURE]),
+        (TOLD, [STOP]),
+        (replace(TOLD, runtime=AWAY), [STOP]),
+        (replace(TOLD, compute=running(STOPPED, state=ComputeState.CRASHED), runtime=AWAY), [STOP]),
+        (replace(TOLD, compute=running(STOPPED, state=ComputeState.DEPLOYING), runtime=AWAY), [STOP]),
+        (replace(TOLD, compute=running(STOPPED, fingerprint="old", drift=VARIABLES)), [STOP]),
+        (replace(TOLD, compute=AT_REST, runtime=None), [CLOSE]),
+        (replace(TOLD, compute=replace(AT_REST, fingerprint="old", size=SMALL), runtime=None), [CLOSE]),
+        (replace(TOLD, compute=AT_REST, runtime=None, database=CLOSED), []),
+        (replace(TOLD, compute=AWAY, runtime=AWAY), []),
+        (replace(TOLD, compute=AT_REST, runtime=None, database=AWAY), []),
+        (replace(NOTHING, compute=EMPTY, database=DATABASE), [ISSUE]),
+        (replace(NOTHING, compute=EMPTY, database=DATABASE, secret=CREDENTIALS), [CLOSE]),
+        (replace(TOLD, compute=AT_REST, runtime=None, database=None, known_database_id="db-1"), []),
+    ],
+    ids=[
+        "its runtime is told first",
+        "then its compute is stopped",
+        "a runtime that does not answer cannot be told",
+        "nor one that has crashed, which is not started again",
+        "nor one that is starting",
+        "nothing is put right any more, and nothing is deployed",
+        "then its database is closed",
+        "whatever has changed meanwhile waits for the resumption",
+        "so it rests",
+        "what cannot be looked at is not stopped",
+        "... nor closed",
+        "one that is made suspended gets its credentials",
+        "... and is never started",
+        "a database that is gone is gone also then",
+    ],
+)
+def test_a_suspended_instance_whose_plan_says_so_is_stopped(observed: Observed, expected: list[StepKind]) -> None:
+    assert kinds(decide(STOPPED, observed, NOW).steps) == expected
+
+
+@pytest.mark.parametrize(
+    ("database", "expected"),
+    [(CLOSED, [OPEN]), (replace(DATABASE, ready=False), [DEPLOY]), (DATABASE, [DEPLOY])],
+    ids=["first the database is opened", "then the compute is started", "... at once where the database is open"],
+)
+def test_a_stopped_instance_is_resumed(database: ObservedDatabase, expected: list[StepKind]) -> None:
+    assert (
+        kinds(decide(desired(), replace(TOLD, compute=AT_REST, runtime=None, database=database), NOW).steps) == expected
+    )
+
+
+def test_without_that_in_the_plan_a_suspended_instance_goes_on_to_say_why() -> None:
+    suspended = desired(state="Suspended")
+    assert decide(suspended, settled(suspended), NOW).steps == ()
+
+
+@pytest.mark.parametrize(
+    ("domain", "observed", "steps"),
+    [
+        ("chat.example.com", None, [ADJUST]),
+        ("chat.example.com", DOMAIN, []),
+        ("new.example.com", DOMAIN, [ADJUST]),
+    ],
+)
+def test_the_customers_own_domain_needs_no_deployment(
+    domain: str, observed: ObservedDomain | None, steps: list[StepKind]
+) -> None:
+    wished = desired(domain=domain)
+    assert kinds(decide(wished, replace(settled(wished), compute=running(wished, domain=observed)), NOW).steps) == steps
+
+
+def test_a_repair_says_what_was_changed() -> None:
+    (step,) = decide(desired(), replace(settled(), compute=running(drift=VARIABLES)), NOW).steps
+    assert step.reason == Reason.DRIFTED
+    assert "variable DATABASE_URL" in step.message
 
 
 def test_a_raised_revision_rotates_the_key_and_nothing_is_deployed() -> None:
@@ -250,27 +392,28 @@ def test_a_deployment_says_why(observed: Observed, reason: Reason) -> None:
         (replace(crashed(ago(seconds=3)), secret=overlapping()), NOW + timedelta(seconds=1)),
         (crashed(), None),
         (replace(settled(), secret=replace(overlapping(), previous_expires_at=NOW)), None),
+        (failed(seconds=50), NOW + timedelta(seconds=10)),
+        (repaired(seconds=50, compute=running(drift=VARIABLES)), NOW + timedelta(seconds=10)),
+        (repaired(seconds=50, runtime=refused()), NOW + timedelta(seconds=10)),
     ],
-    ids=["settled", "key expires", "backoff ends", "the sooner of both", "restart is due now", "expired already"],
+    ids=[
+        "settled",
+        "key expires",
+        "backoff ends",
+        "the sooner of both",
+        "restart is due now",
+        "expired already",
+        "a failed deployment",
+        "a repair that did not last",
+        "a password that is refused again",
+    ],
 )
 def test_the_next_look_is_at_the_first_moment_that_changes_something(observed: Observed, moment: object) -> None:
     assert decide(desired(), observed, NOW).look_again_at == moment
 
 
-def test_restarts_grow_apart_up_to_a_minute_and_are_forgotten_after_five() -> None:
-    restarts, now, gaps = Restarts(), NOW, []
-    for _ in range(9):
-        due = restart_due(restarts, now)
-        gaps.append((due - now).total_seconds())
-        now = due
-        restarts = restarts.next(now)
-    assert gaps == [0, 1, 2, 4, 8, 16, 32, 60, 60]
-    assert restart_due(restarts, now + timedelta(minutes=5, seconds=1)) == now + timedelta(minutes=5, seconds=1)
-    assert restarts.next(now + timedelta(minutes=6)).count == 1
-
-
-DATABASES = [None, AWAY, replace(DATABASE, ready=False), DATABASE, NEW_DATABASE]
-COMPUTES = [None, AWAY, EMPTY, replace(EMPTY, size=SMALL)] + [
+DATABASES = [None, AWAY, replace(DATABASE, ready=False), DATABASE, NEW_DATABASE, CLOSED]
+COMPUTES = [None, AWAY, EMPTY, replace(EMPTY, size=SMALL), AT_REST] + [
     running(state=state, fingerprint=fingerprint, size=size)
     for state in (ComputeState.DEPLOYING, ComputeState.RUNNING, ComputeState.CRASHED, ComputeState.FAILED)
     for fingerprint in (running().fingerprint, "old")
@@ -281,14 +424,13 @@ SECRETS = [None, AWAY, CREDENTIALS, replace(overlapping(), revision=0, previous_
 
 @pytest.mark.parametrize(("database", "secret"), list(product(DATABASES, SECRETS)))
 def test_every_outside_comes_to_rest_and_no_two_steps_touch_one_thing(database: object, secret: object) -> None:
-    wished = desired(credentialsRevision=1)
-    for compute in COMPUTES:
+    for wished, compute in product((desired(), STOPPED), COMPUTES):
         observed = Observed(database=database, compute=compute, runtime=None, secret=secret)  # type: ignore[arg-type]
         observed = _looked_at(observed)
         for _ in range(8):
             steps = kinds(decide(wished, observed, NOW).steps)
-            for one_thing in ({CREATE_DATABASE, ISSUE}, {ISSUE, ROTATE, RETIRE}, {CREATE_COMPUTE, DEPLOY, RESIZE}):
-                assert len(one_thing.intersection(steps)) <= 1, (observed, steps)
+            touched = [thing for kind in steps for thing in kind.touches]
+            assert len(touched) == len(set(touched)), (observed, steps)
             if not steps:
                 break
             for kind in steps:
@@ -306,19 +448,26 @@ def _carried_out(kind: StepKind, wished: Desired, observed: Observed) -> Observe
             return replace(observed, compute=EMPTY)
         case StepKind.ISSUE_CREDENTIALS:
             assert isinstance(observed.database, ObservedDatabase)
-            return replace(observed, secret=credentials.moved(observed.database.id, "postgresql://new"))
+            return replace(observed, secret=credentials.moved(observed.database.id, ConnectionUrls("postgresql://new")))
         case StepKind.ROTATE_KEY:
             return replace(observed, secret=credentials.rotated(1, NOW, random_bytes()))
         case StepKind.RETIRE_KEY:
             return replace(observed, secret=credentials.retired())
         case StepKind.DEPLOY:
             return replace(observed, compute=running(fingerprint=wished.compute(credentials).fingerprint))
-        case StepKind.RESIZE:
+        case StepKind.ADJUST:
             assert isinstance(observed.compute, ObservedCompute)
             return replace(observed, compute=replace(observed.compute, size=running().size))
         case StepKind.CONFIGURE:
             revision = wished.configuration(credentials, NOW).revision
             return replace(observed, runtime=report(configuration_revision=revision))
+        case StepKind.RESUME_DATABASE | StepKind.SUSPEND_DATABASE:
+            assert isinstance(observed.database, ObservedDatabase)
+            suspended = kind == StepKind.SUSPEND_DATABASE
+            return replace(observed, database=replace(observed.database, suspended=suspended))
+        case StepKind.SUSPEND_COMPUTE:
+            assert isinstance(observed.compute, ObservedCompute)
+            return replace(observed, compute=replace(observed.compute, state=ComputeState.STOPPED), runtime=None)
 
 
 def _looked_at(observed: Observed) -> Observed:

@@ -10,7 +10,7 @@ from claw_crds.keys import sha256
 from claw_crds.v1alpha1 import ClawInstance
 from claw_operator.credentials import Credentials
 from claw_operator.desired import Defaults, Desired
-from claw_operator.external import Size
+from claw_operator.external import ConnectionUrls, Size
 from tests.unit.operator.examples import CREDENTIALS, NOW, body, desired, instance, plan, random_bytes
 
 HOSTILE = [
@@ -152,7 +152,7 @@ def test_the_size_is_the_plans_and_needs_no_deployment() -> None:
         desired(runtime={"image": "mine:2"}).compute(CREDENTIALS),
         desired(region="eu-west").compute(CREDENTIALS),
         desired(of_plan=plan(sleepWhenIdle=True)).compute(CREDENTIALS),
-        desired().compute(CREDENTIALS.moved("db-2", "postgresql://other")),
+        desired().compute(CREDENTIALS.moved("db-2", ConnectionUrls("postgresql://other"))),
         Desired(instance(), plan(), Defaults("local", "postgres", image="claw/runtime:1")).compute(CREDENTIALS),
     ],
     ids=["image", "region", "sleep", "database", "variables"],

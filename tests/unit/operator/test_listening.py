@@ -2,13 +2,13 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from random import Random
 
 import pytest
 
 from claw_operator.assembly import listen
-from claw_operator.external import DesiredCompute, ObservedCompute, Owner
+from claw_operator.external import DesiredCompute, Marked, ObservedCompute, Owner
 from claw_operator.store import Store
 from claw_operator.workqueue import Result, WorkQueue
 from tests.unit.operator.examples import UID, body
@@ -37,7 +37,7 @@ class Telling:
                 raise word
             yield word
 
-    async def observe(self, owner: Owner) -> ObservedCompute | None:
+    async def observe(self, owner: Owner, *, max_age: float = 0.0) -> ObservedCompute | None:
         """Never asked here."""
         raise NotImplementedError
 
@@ -45,7 +45,15 @@ class Telling:
         """Never asked here."""
         raise NotImplementedError
 
-    deploy = resize = create
+    deploy = adjust = create
+
+    async def suspend(self, owner: Owner) -> ObservedCompute:
+        """Never asked here."""
+        raise NotImplementedError
+
+    async def inventory(self) -> Sequence[Marked]:
+        """Never asked here."""
+        raise NotImplementedError
 
     async def delete(self, owner: Owner) -> None:
         """Never asked here."""

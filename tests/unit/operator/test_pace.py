@@ -2,15 +2,21 @@
 
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
-from claw_operator.decide import Observed
+from claw_crds.conditions import Reason
+from claw_crds.v1alpha1 import ClawInstanceStatus, ProvisioningStatus
+from claw_operator.decide import Observed, Step, StepKind, decide
 from claw_operator.external import ComputeState, ExternalError, Rejected, Transient, Unauthorized
-from claw_operator.findings import Failure
-from claw_operator.pace import Pacing, retry, under_way
+from claw_operator.findings import Failure, Outcome
+from claw_operator.pace import FRESH, Ages, Pacing, UnderWay, needs_a_fresh_look, retry, under_way
+from claw_operator.status import compute_status
 from claw_operator.workqueue import Result
-from tests.unit.operator.examples import AWAY, DATABASE, NOW, limited, report, running, settled
+from tests.unit.operator.examples import AWAY, DATABASE, NOW, desired, limited, plan, report, running, settled
+
+STOP = Step(StepKind.SUSPEND_COMPUTE, Reason.STOPPED, "The compute is being stopped.")
 
 
 def pacing(random: float = 0.5) -> Pacing:
@@ -64,35 +70,142 @@ def test_a_retry_never_comes_before_the_provider_allows_it(error: ExternalError,
 
 
 @pytest.mark.parametrize(
+    ("waited", "seconds"), [(0, 0.5), (15, 0.5), (20, 2 / 3), (60, 2.0), (300, 10.0), (9999, 10.0)]
+)
+def test_a_runtime_that_is_starting_is_asked_more_often(waited: float, seconds: float) -> None:
+    assert pacing().probing(NOW, NOW + timedelta(seconds=waited)) == pytest.approx(seconds)
+
+
+NOTHING, DATABASE_ALONE, RUNTIME = UnderWay(), UnderWay(database=True), UnderWay(runtime=True)
+
+
+@pytest.mark.parametrize(
     ("observed", "changing"),
     [
-        (settled(), False),
-        (replace(settled(), database=replace(DATABASE, ready=False)), True),
-        (replace(settled(), compute=running(state=ComputeState.DEPLOYING), runtime=AWAY), True),
-        (replace(settled(), runtime=AWAY), True),
-        (replace(settled(), runtime=report(ready=False)), True),
-        (replace(settled(), compute=running(state=ComputeState.CRASHED), runtime=AWAY), False),
-        (replace(settled(), compute=running(state=ComputeState.FAILED), runtime=AWAY), False),
-        (replace(settled(), compute=running(state=ComputeState.EMPTY), runtime=None), False),
-        (replace(settled(), compute=None, runtime=None), False),
-        (replace(settled(), compute=AWAY, runtime=AWAY), False),
-        (replace(settled(), database=AWAY), False),
-        (replace(settled(), database=None), False),
+        (settled(), NOTHING),
+        (replace(settled(), database=replace(DATABASE, ready=False)), DATABASE_ALONE),
+        (replace(settled(), database=replace(DATABASE, ready=False, suspended=True)), NOTHING),
+        (replace(settled(), compute=running(state=ComputeState.DEPLOYING), runtime=AWAY), RUNTIME),
+        (replace(settled(), runtime=AWAY), RUNTIME),
+        (replace(settled(), runtime=report(ready=False)), RUNTIME),
+        (replace(settled(), compute=running(state=ComputeState.CRASHED), runtime=AWAY), NOTHING),
+        (replace(settled(), compute=running(state=ComputeState.FAILED), runtime=AWAY), NOTHING),
+        (replace(settled(), compute=running(state=ComputeState.EMPTY), runtime=None), NOTHING),
+        (replace(settled(), compute=running(state=ComputeState.STOPPED), runtime=None), NOTHING),
+        (replace(settled(), compute=None, runtime=None), NOTHING),
+        (replace(settled(), compute=AWAY, runtime=AWAY), NOTHING),
+        (replace(settled(), database=AWAY), NOTHING),
+        (replace(settled(), database=None), NOTHING),
     ],
     ids=[
         "all is well",
         "a database in the making",
+        "a closed database, which is meant so",
         "a deployment",
         "a runtime that starts",
         "a runtime that is not ready yet",
         "a crash, which has its own backoff",
-        "a failed deployment, which nothing but a change mends",
+        "a failed deployment, which has one, too",
         "an empty compute, which waits for the database",
+        "a compute that was stopped",
         "no compute",
         "an unknown compute, which is a failure",
         "an unknown database, too",
         "a vanished database, which waits for a person",
     ],
 )
-def test_only_what_changes_by_itself_is_worth_polling(observed: Observed, changing: bool) -> None:
-    assert under_way(observed) is changing
+def test_only_what_changes_by_itself_is_worth_polling(observed: Observed, changing: UnderWay) -> None:
+    assert under_way(observed) == changing
+    assert bool(changing) is (changing != NOTHING)
+
+
+def test_a_step_that_is_still_wanted_after_it_was_done_needs_a_moment() -> None:
+    assert under_way(settled(), [STOP]) == UnderWay(compute=True)
+
+
+@pytest.mark.parametrize(
+    ("going", "expected"),
+    [
+        (NOTHING, []),
+        (DATABASE_ALONE, [1.0]),
+        (RUNTIME, [0.5]),
+        (UnderWay(compute=True), [5.0]),
+        (UnderWay(database=True, runtime=True), [1.0, 0.5]),
+    ],
+)
+def test_each_part_is_polled_at_its_own_pace(going: UnderWay, expected: list[float]) -> None:
+    assert pacing().waits(going, NOW, NOW, database=1.0, compute=5.0) == expected
+
+
+def status(observed: Observed = settled(), **spec: Any) -> ClawInstanceStatus:  # noqa: B008 - a frozen record
+    """The status that tells of that outside."""
+    wished = desired(of_plan=plan(stopWhenSuspended=True), **spec)
+    pending = decide(wished, observed, NOW).steps
+    return compute_status(wished, observed, Outcome(pending=pending), ProvisioningStatus(requested_at=NOW), NOW)
+
+
+STOPPED = replace(
+    settled(),
+    database=replace(DATABASE, suspended=True),
+    compute=running(state=ComputeState.STOPPED),
+    runtime=None,
+)
+
+
+@pytest.mark.parametrize(
+    ("seen", "expected"),
+    [
+        (status(), Ages(60.0, 60.0)),
+        (ClawInstanceStatus(), Ages(0.0, 0.0)),
+        (status(replace(settled(), database=replace(DATABASE, ready=False))), Ages(0.0, 60.0)),
+        (status(replace(settled(), database=AWAY)), Ages(0.0, 60.0)),
+        (status(replace(settled(), compute=running(state=ComputeState.DEPLOYING), runtime=AWAY)), Ages(60.0, 0.0)),
+        (status(replace(settled(), compute=running(state=ComputeState.FAILED), runtime=AWAY)), Ages(60.0, 0.0)),
+        (status(replace(settled(), runtime=AWAY)), Ages(60.0, 0.0)),
+        (status(STOPPED, state="Suspended"), Ages(60.0, 60.0)),
+    ],
+    ids=[
+        "all is well",
+        "nothing is known",
+        "a database in the making is looked at, and nothing else",
+        "one that could not be looked at, too",
+        "a deployment",
+        "a failed one",
+        "a runtime that does not answer",
+        "a stopped instance rests",
+    ],
+)
+def test_what_rests_is_seen_with_the_fleet_and_what_does_not_by_itself(
+    seen: ClawInstanceStatus, expected: Ages
+) -> None:
+    assert pacing().ages(seen, asked=False) == expected
+    assert pacing().ages(seen, asked=True) == FRESH
+
+
+@pytest.mark.parametrize(
+    ("observed", "kinds", "fresh"),
+    [
+        (settled(), [], False),
+        (settled(), [StepKind.CONFIGURE, StepKind.ROTATE_KEY, StepKind.RETIRE_KEY], False),
+        (settled(), [StepKind.CREATE_DATABASE], True),
+        (settled(), [StepKind.CREATE_COMPUTE], True),
+        (settled(), [StepKind.CONFIGURE, StepKind.DEPLOY], True),
+        (settled(), [StepKind.ISSUE_CREDENTIALS], True),
+        (replace(settled(), database=None), [], True),
+    ],
+    ids=[
+        "rest",
+        "what providers have no part in",
+        "database",
+        "compute",
+        "deployment",
+        "password",
+        "a database is gone",
+    ],
+)
+def test_an_old_reading_shows_that_nothing_is_to_be_done_and_proves_nothing_else(
+    observed: Observed, kinds: list[StepKind], fresh: bool
+) -> None:
+    steps = [Step(kind, Reason.UPDATING, "x") for kind in kinds]
+    assert needs_a_fresh_look(Ages(60.0, 60.0), observed, steps) is fresh
+    assert needs_a_fresh_look(FRESH, observed, steps) is False
