@@ -20,7 +20,8 @@ from claw_dev.simulators.railway.world import World
 
 
 def _record(record: Record) -> Json:
-    return {"id": record.id, "createdAt": record.created_at, "deletedAt": record.deleted_at}
+    # A read that lags shows what was deleted as it was.
+    return {"id": record.id, "createdAt": record.created_at, "deletedAt": None}
 
 
 def project(world: World, record: Project) -> Json:
