@@ -49,6 +49,14 @@ def test_of_the_steps_only_those_that_concern_the_owner_are_told(kind: StepKind)
     assert told == {StepKind.ROTATE_KEY: ["KeyRotated"], StepKind.RETIRE_KEY: ["KeyRetired"]}.get(kind, [])
 
 
+def test_what_was_put_right_after_somebodys_hand_is_a_warning() -> None:
+    before = after = ready(Reason.AVAILABLE)
+    for kind in (StepKind.DEPLOY, StepKind.ADJUST, StepKind.ISSUE_CREDENTIALS):
+        assert news(before, after, [step(kind, Reason.DRIFTED)]) == [
+            News("Warning", "Drifted", "It was done.", kind.value)
+        ]
+
+
 def test_a_restart_after_a_crash_is_a_warning_and_a_deployment_is_not() -> None:
     before = after = ready(Reason.AVAILABLE)
     assert news(before, after, [step(StepKind.DEPLOY, Reason.DEPLOYING)]) == []

@@ -8,13 +8,15 @@ import pytest
 
 from claw_crds.conditions import ConditionStatus, ConditionType, Reason
 from claw_crds.configuration import RuntimeUsage
-from claw_crds.v1alpha1 import ClawInstanceStatus, DatabaseStatus, ProvisioningStatus
+from claw_crds.v1alpha1 import ClawInstanceStatus, DatabaseStatus, DomainStatus, ProvisioningStatus
 from claw_operator import findings
 from claw_operator.decide import Observed, Unknown, decide
 from claw_operator.external import (
     ComputeState,
+    Drift,
     ExternalError,
     NameTaken,
+    ObservedDomain,
     RateLimited,
     Rejected,
     Transient,
@@ -22,6 +24,7 @@ from claw_operator.external import (
 )
 from claw_operator.findings import Failure, Finding, Outcome, alive, reason_of
 from claw_operator.status import compute_status, earlier, same, with_findings
+from claw_operator.tries import History, Tries
 from tests.unit.operator.examples import (
     AWAY,
     CREDENTIALS,
@@ -45,6 +48,7 @@ TRUE, FALSE, UNKNOWN = ConditionStatus.TRUE, ConditionStatus.FALSE, ConditionSta
 NEW = ProvisioningStatus(requested_at=NOW)
 EVER_READY = ProvisioningStatus(requested_at=NOW, ready_at=NOW)
 NOTHING = Observed(database=None, compute=None, runtime=None, secret=None)
+CLOSED = replace(DATABASE, suspended=True)
 EMPTY = running(state=ComputeState.EMPTY, fingerprint=None)
 
 ERRORS: list[tuple[ExternalError, Reason]] = [
@@ -124,6 +128,38 @@ PARTS = [
         replace(settled(), compute=AWAY),
         UNKNOWN,
         Reason.UNREACHABLE,
+    ),
+    (
+        "a compute that somebody changes again and again",
+        COMPUTE_READY,
+        replace(
+            settled(),
+            compute=running(drift=Drift("replicas", needs_deployment=True)),
+            history=History(repairs=Tries(1, NOW)),
+        ),
+        TRUE,
+        Reason.DRIFTED,
+    ),
+    (
+        "a compute that somebody has changed",
+        COMPUTE_READY,
+        replace(settled(), compute=running(drift=Drift("replicas", needs_deployment=True))),
+        FALSE,
+        Reason.DRIFTED,
+    ),
+    (
+        "a compute that was stopped by hand",
+        COMPUTE_READY,
+        replace(settled(), compute=running(state=ComputeState.STOPPED), runtime=None),
+        FALSE,
+        Reason.DEPLOYING,
+    ),
+    (
+        "a database that was closed by hand",
+        DATABASE_READY,
+        replace(settled(), database=CLOSED),
+        FALSE,
+        Reason.UPDATING,
     ),
     ("no runtime yet", RUNTIME_READY, NOTHING, FALSE, Reason.PENDING),
     ("a runtime without credentials for it", RUNTIME_READY, replace(settled(), secret=None), FALSE, Reason.PENDING),
@@ -231,6 +267,70 @@ def test_a_suspended_instance_is_suspended_whatever_its_parts_do(observed: Obser
     assert of(observed, state="Suspended")[READY].reason == Reason.SUSPENDED
 
 
+STOPPABLE = plan(stopWhenSuspended=True)
+STOPPED = replace(settled(), database=CLOSED, compute=running(state=ComputeState.STOPPED), runtime=None)
+
+
+@pytest.mark.parametrize(
+    ("observed", "database", "compute", "runtime"),
+    [
+        (settled(), Reason.AVAILABLE, Reason.STOPPED, Reason.CONFIGURING),
+        (replace(STOPPED, database=DATABASE), Reason.AVAILABLE, Reason.STOPPED, Reason.STOPPED),
+        (STOPPED, Reason.STOPPED, Reason.STOPPED, Reason.STOPPED),
+        (replace(STOPPED, compute=EMPTY), Reason.STOPPED, Reason.STOPPED, Reason.STOPPED),
+        (replace(STOPPED, database=None), Reason.VANISHED, Reason.STOPPED, Reason.STOPPED),
+        (replace(STOPPED, compute=AWAY, runtime=AWAY), Reason.STOPPED, Reason.UNREACHABLE, Reason.UNAVAILABLE),
+    ],
+    ids=["on its way", "half", "wholly", "never started", "without a database", "nobody can look"],
+)
+def test_a_stopped_instance_says_what_has_stopped(
+    observed: Observed, database: Reason, compute: Reason, runtime: Reason
+) -> None:
+    wished = desired(of_plan=STOPPABLE, state="Suspended")
+    found = alive(wished, observed, Outcome(pending=decide(wished, observed, NOW).steps), EVER_READY, NOW)
+    assert found[READY].reason == Reason.SUSPENDED
+    assert [found[part].reason for part in (DATABASE_READY, COMPUTE_READY, RUNTIME_READY)] == [
+        database,
+        compute,
+        runtime,
+    ]
+
+
+@pytest.mark.parametrize(
+    ("mebibytes", "percent"), [(None, None), (1, None), (500, None), (501, 100), (549, 100), (550, 110), (5000, 1000)]
+)
+def test_a_database_above_its_plan_says_so_in_steps_that_rest(mebibytes: int | None, percent: int | None) -> None:
+    size = None if mebibytes is None else mebibytes * 2**20
+    found = of(replace(settled(), database=replace(DATABASE, size_bytes=size)))[DATABASE_READY]
+    assert (found.status, found.reason) == (TRUE, Reason.AVAILABLE)
+    assert found.message == (
+        ""
+        if percent is None
+        else f"The database takes at least {percent} % of the 500Mi of plan pro: delete data, or choose a larger plan."
+    )
+
+
+def test_a_domain_says_what_its_owner_has_still_to_set() -> None:
+    waiting = ObservedDomain("chat.example.com", ("CNAME chat -> abc.example", "TXT _claw -> 123"))
+    for domain, message in (
+        (replace(waiting, records=()), ""),
+        (
+            waiting,
+            "Domain chat.example.com waits for DNS records: CNAME chat -> abc.example; TXT _claw -> 123.",
+        ),
+    ):
+        found = of(replace(settled(), compute=running(domain=domain)), domain="chat.example.com")[COMPUTE_READY]
+        assert (found.status, found.reason, found.message) == (TRUE, Reason.AVAILABLE, message)
+
+
+def test_a_failed_deployment_says_why_and_that_it_is_tried_again() -> None:
+    for why, told in (("exit code 127", "exit code 127"), ("", "does not say why")):
+        observed = replace(settled(), compute=running(state=ComputeState.FAILED, message=why), runtime=AWAY)
+        message = of(observed)[COMPUTE_READY].message
+        assert "tried again" in message
+        assert told in message
+
+
 def test_a_vanished_database_tells_how_to_go_on() -> None:
     message = of(replace(settled(), database=None, known_database_id="db-9"))[DATABASE_READY].message
     assert "claw.dev/accept-database-loss=db-9" in message
@@ -283,6 +383,7 @@ def test_every_reason_of_the_catalogue_is_said_by_somebody() -> None:
     said = {reason for _, reason in ERRORS} | {case[-1] for case in PARTS}
     said |= {Reason.PROVISIONING, Reason.DEGRADED, Reason.SUSPENDED}  # test_ready_summarises and the one after it
     said |= {Reason.RECONCILE_SUCCESS, Reason.PAUSED, Reason.INVALID_SPEC, Reason.PLAN_NOT_FOUND}
+    said |= {Reason.STOPPED}  # test_a_stopped_instance_says_what_has_stopped
     said |= {Reason.DELETING, Reason.FAILED, Reason.ROLLED_BACK}  # test_the_other_findings
     assert said == set(Reason)
 
@@ -367,6 +468,14 @@ class TestTheStatus:
         strange = replace(settled(), secret=Unknown(NameTaken("x")))
         status = compute_status(desired(), strange, Outcome(), EVER_READY, NOW)
         assert (status.credentials_secret_ref, status.credentials) == (None, None)
+
+    def test_the_customers_own_domain_is_in_it_at_its_length(self) -> None:
+        endless = ObservedDomain("chat.example.com", tuple("x" * 9999 for _ in range(99)))
+        wished = desired(domain="chat.example.com")
+        observed = replace(settled(wished), compute=running(wished, domain=endless))
+        compute = compute_status(wished, observed, Outcome(), EVER_READY, NOW).compute
+        assert compute is not None
+        assert compute.domain == DomainStatus(name="chat.example.com", records=("x" * 512,) * 16)
 
     @pytest.mark.parametrize(
         ("tokens", "monthly", "margin"), [(0, 1500, 81), (1_000_000, 3300, 58), (10_000_000, 19500, -147)]
