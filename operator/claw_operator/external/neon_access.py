@@ -26,10 +26,10 @@ class Access:
         self._options = options
         self._writer = writer
 
-    async def issue(self, database: NeonDatabase | None, instance: str) -> ConnectionUrls:
+    async def issue(self, database: NeonDatabase, instance: str) -> ConnectionUrls:
         """Set a new password and say how to get in with it. The password works when this returns."""
-        if database is None or not database.is_open or database.endpoint is None:
-            raise Transient(f"The database of {instance} is not ready; it has to be created first")
+        if database.endpoint is None:
+            raise Transient(f"The database of {instance} has no compute endpoint yet")
         task = f"issue credentials for the database of {instance}"
         project, branch, role = database.project_id, database.branch.id, self._options.role
         # Before anything is changed: with a URL that leads elsewhere there is no use for a password.

@@ -11,7 +11,7 @@ MARK = "claw.dev/owner"
 """The annotation that holds the owner mark."""
 
 _NOT_YET = ("init", "resetting")
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class NeonDatabase:
     project_id: str
     branch: Branch
     endpoint: Endpoint | None
-    created_at: datetime = _EPOCH
+    created_at: datetime = EPOCH
     size_bytes: int | None = None
 
     @property
@@ -67,6 +67,25 @@ class NeonDatabase:
         if self.endpoint.disabled:
             return "The database is suspended."
         return "The database is being made." if self.branch.current_state in _NOT_YET else ""
+
+
+def of_branch(branch: Branch, mark: str, project: str, endpoint: Endpoint | None) -> NeonDatabase:
+    """The database that a branch is."""
+    return NeonDatabase(
+        id=branch.id,
+        name=branch.name,
+        mark=mark,
+        project_id=project,
+        branch=branch,
+        endpoint=endpoint,
+        created_at=branch.created_at or EPOCH,
+        size_bytes=branch.logical_size,
+    )
+
+
+def ready(branch: Branch) -> Branch:
+    """The branch after its operations have finished: it is what it was about to be."""
+    return branch.model_copy(update={"current_state": branch.pending_state or "ready", "pending_state": None})
 
 
 def read_write(endpoints: tuple[Endpoint, ...], branch: str) -> Endpoint | None:

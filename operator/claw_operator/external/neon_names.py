@@ -15,6 +15,12 @@ def archived_name(name: str, until: datetime) -> str:
     return f"{name}-archived-{until.astimezone(UTC):%Y%m%d}"
 
 
+def without_archive(name: str) -> str:
+    """The name that it had before it was archived, if it is."""
+    found = _ARCHIVED.fullmatch(name)
+    return name if found is None else found["name"]
+
+
 def archived_until(name: str) -> datetime | None:
     """The moment until which it is kept; None when the name is not that of something archived."""
     found = _ARCHIVED.fullmatch(name)

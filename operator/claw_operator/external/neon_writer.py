@@ -80,6 +80,11 @@ class Writer:
             await self._finished(answer.operations, task)
             return answer
 
+    async def finished(self, answer: Written, task: str) -> None:
+        """Wait until everything has finished that a request began which did not need to wait for its turn."""
+        async with self._my_turn(task):
+            await self._finished(answer.operations, task)
+
     async def settled(self, branch: str, task: str) -> None:
         """Wait until nothing is under way any more for a branch that an earlier, lost request made."""
         async with self._my_turn(task):
