@@ -22,8 +22,7 @@ def agreed_environment(providers: Providers, console: Console, *, yes: bool) -> 
     """
     if providers is not Providers.CLOUD:
         return os.environ
-    # What is set for this one command goes before what lies in a file.
-    environment = {**{name: value for name, value in dotenv_values(DOTENV).items() if value}, **os.environ}
+    environment = with_dotenv(os.environ)
     clouds.cloud_environment(environment)
     console.print("This uses the real Railway and Neon. It will create:")
     for line in clouds.bill(environment):
@@ -35,3 +34,9 @@ def agreed_environment(providers: Providers, console: Console, *, yes: bool) -> 
     if console.input("Go on? [y/N] ").strip().lower() not in {"y", "yes"}:
         raise StackError("nothing was created")
     return environment
+
+
+def with_dotenv(environment: Mapping[str, str]) -> Mapping[str, str]:
+    """The environment, and what `.env` in the working directory adds to it."""
+    # What is set for this one command goes before what lies in a file.
+    return {**{name: value for name, value in dotenv_values(DOTENV).items() if value}, **environment}

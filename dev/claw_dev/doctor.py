@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from importlib.metadata import entry_points
 from pathlib import Path
 from random import SystemRandom
 
@@ -18,6 +19,7 @@ from rich.table import Column, Table
 from rich.text import Text
 
 from claw_dev import build, folder, notes, postgres
+from claw_dev.agreement import with_dotenv
 from claw_dev.commands import DEFAULT_DIRECTORY, Directory
 from claw_dev.controlplane import cache_directory, present_binaries
 from claw_dev.errors import REINSTALL, StackError
@@ -33,6 +35,10 @@ from claw_dev.toolchain import is_new_enough
 _OLDEST_PYTHON = (3, 11)
 _PACKAGES = ("claw_operator", "claw_webhook", "claw_runtime", "kopf", "kubernetes", "stripe", "anthropic", "psycopg")
 _FOREIGN = {"KUBECONFIG": KUBECONFIG_VARIABLE, "DATABASE_URL": DATABASE_VARIABLE}
+
+
+CHECKS = "claw.checks"
+"""The entry-point group of functions that look at a person's accounts: environment in, checks out."""
 
 
 class Verdict(StrEnum):
@@ -55,8 +61,8 @@ class Finding:
 
 
 def doctor(directory: Directory = DEFAULT_DIRECTORY) -> None:
-    """Check everything that the stack needs and that this machine may lack."""
-    findings = asyncio.run(examine(directory.absolute(), os.environ))
+    """Check everything that the stack needs and that this machine or your accounts may lack. Changes nothing."""
+    findings = asyncio.run(examine(directory.absolute(), with_dotenv(os.environ)))
     table = Table("", "", Column(overflow="fold"), box=None, padding=(0, 2, 0, 0), show_header=False)
     styles = {Verdict.OK: "green", Verdict.NOTE: "yellow", Verdict.MISSING: "bold red"}
     for finding in findings:
@@ -81,7 +87,20 @@ async def examine(directory: Path, environment: Mapping[str, str]) -> list[Findi
         _claude(environment),
         *_foreign(environment),
         _folder(directory),
+        *await _accounts(environment),
     ]
+
+
+async def _accounts(environment: Mapping[str, str]) -> list[Finding]:
+    """What the installed services say of the accounts that the person has tokens for. Found by name, not imported."""
+    findings = []
+    for point in entry_points(group=CHECKS):
+        examine = point.load()
+        findings += [
+            Finding(check.subject, Verdict(check.verdict), check.detail, check.hint)
+            for check in await examine(environment)
+        ]
+    return findings
 
 
 def _python() -> Finding:

@@ -49,8 +49,10 @@ class RailwayApi:
         options: RailwayOptions,
         *,
         random: Callable[[], float],
+        documents: Mapping[str, str] = DOCUMENTS,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
+        self._documents = documents
         self._api = api
         self._options = options
         self._random = random
@@ -119,7 +121,7 @@ class RailwayApi:
             headers={name: value},
             # Without a query string Cloudflare lets only ten requests a second through, for all its customers together.
             params={"operation": operation},
-            json={"query": DOCUMENTS[operation], "variables": dict(variables), "operationName": operation},
+            json={"query": self._documents[operation], "variables": dict(variables), "operationName": operation},
         )
 
 
