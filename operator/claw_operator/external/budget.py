@@ -18,7 +18,7 @@ from enum import IntEnum
 
 from claw_operator.external import RateLimited
 
-_ROUNDING = 1e-6  # tokens; a timer may fire a moment before the last one is whole
+_ROUNDING = 1e-6  # tokens or seconds; a timer may fire a moment early, and would then be set again and again
 _LONGEST_WINDOW = 86_400.0  # seconds; a window that ends later was misread, and would hold us back for ever
 
 
@@ -48,8 +48,13 @@ class Budget:
         burst: int,
         reserve: float = 0.2,
         patience: float = 30.0,
+        spacing: float = 0.0,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
+        """`burst` calls at once at most, then `per_second`; ROUTINE leaves the share `reserve` of the burst to URGENT.
+
+        `spacing`: seconds between any two calls, where the provider limits single seconds, too.
+        """
         if per_second <= 0 or burst < 1:
             raise ValueError(f"{account}: a budget needs at least one call, and more of them later")
         self._account = account
@@ -58,10 +63,11 @@ class Budget:
         # With a burst of one there is nothing to reserve, or ROUTINE would wait for ever.
         self._reserved = min(reserve * burst, burst - 1.0)
         self._patience = patience
+        self._spacing = spacing
         self._monotonic = monotonic
         self._tokens = self._burst
         self._filled_at = monotonic()
-        self._paused_until = self._filled_at
+        self._paused_until = self._next_at = self._filled_at
         self._window: _Window | None = None
         self._waiting: dict[Lane, deque[_Waiter]] = {lane: deque() for lane in Lane}
         self._timer: asyncio.TimerHandle | None = None
@@ -75,11 +81,19 @@ class Budget:
         seconds: float,
         burst: int,
         patience: float = 30.0,
+        spacing: float = 0.0,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> "Budget":
         """A budget that makes at most `calls` calls in any `seconds` seconds, its burst included; two at least."""
         burst = max(min(burst, calls // 2), 1)
-        return cls(account, per_second=(calls - burst) / seconds, burst=burst, patience=patience, monotonic=monotonic)
+        return cls(
+            account,
+            per_second=(calls - burst) / seconds,
+            burst=burst,
+            patience=patience,
+            spacing=spacing,
+            monotonic=monotonic,
+        )
 
     async def take(self, lane: Lane) -> None:
         """Wait for the right to make one call.
@@ -128,6 +142,7 @@ class Budget:
             waiting = self._waiting[lane] = deque(w for w in self._waiting[lane] if not w.turn.done())
             while waiting and self._seconds_until(lane, 0, now) <= 0:
                 self._spend(1.0)
+                self._next_at = now + self._spacing
                 waiting.popleft().turn.set_result(None)
         self._turn_away(now)
         self._set_timer(now)
@@ -146,15 +161,17 @@ class Budget:
 
     def _seconds_until(self, lane: Lane, ahead: int, now: float) -> float:
         """How long a caller waits who has so many others before it in its lane, unless more urgent ones come."""
-        calls = ahead + 1.0
         if lane is Lane.ROUTINE:
-            calls += len(self._waiting[Lane.URGENT]) + self._reserved
+            ahead += len(self._waiting[Lane.URGENT])
+        calls = ahead + 1.0 + (self._reserved if lane is Lane.ROUTINE else 0.0)
         held = max(self._paused_until - now, 0.0)
         if self._window is not None and self._window.calls < calls - _ROUNDING:
             held = max(held, self._window.ends_at - now)
         # More than a burst does not gather, however long it is held back.
         missing = calls - min(self._tokens + held * self._per_second, self._burst)
-        return held + (missing / self._per_second if missing > _ROUNDING else 0.0)
+        filled = held + (missing / self._per_second if missing > _ROUNDING else 0.0)
+        seconds = max(filled, max(self._next_at - now, held) + ahead * self._spacing)
+        return seconds if seconds > _ROUNDING else 0.0
 
     def _set_timer(self, now: float) -> None:
         if self._timer is not None:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Coroutine
+from itertools import pairwise
 from random import Random
 from typing import Any
 
@@ -83,6 +84,7 @@ def test_a_budget_of_one_call_has_no_reserve_that_routine_would_wait_for() -> No
 def test_many_callers_never_exceed_the_budget_and_nobody_is_forgotten(seed: int) -> None:
     random = Random(seed)
     per_second, burst = random.uniform(0.5, 10), random.randint(1, 30)
+    spacing = random.choice([0.0, 0.5 / per_second])
     allowed: list[float] = []
     sent_away: list[float] = []
     cancelled = 0
@@ -99,7 +101,7 @@ def test_many_callers_never_exceed_the_budget_and_nobody_is_forgotten(seed: int)
 
     async def story() -> None:
         nonlocal cancelled
-        calls = budget(per_second=per_second, burst=burst, patience=20)
+        calls = budget(per_second=per_second, burst=burst, spacing=spacing, patience=20)
         callers = [asyncio.create_task(caller(calls)) for _ in range(300)]
         for _ in range(50):
             await asyncio.sleep(0.4)
@@ -116,6 +118,7 @@ def test_many_callers_never_exceed_the_budget_and_nobody_is_forgotten(seed: int)
     for first, begin in enumerate(allowed):
         for last in range(first, len(allowed)):
             assert last - first + 1 <= burst + per_second * (allowed[last] - begin) + 0.001
+    assert all(later - earlier >= spacing - 0.001 for earlier, later in pairwise(allowed))
     # And no call is held back without need: while somebody waits, the pace is used up.
     assert len(allowed) >= min(300 - cancelled, 0.9 * per_second * 20)
 
@@ -127,6 +130,28 @@ def test_an_hour_s_limit_holds_in_every_hour_burst_included() -> None:
         assert times.count(0) == 40
         for begin in times:
             assert sum(begin <= time < begin + 3599.99 for time in times) <= 100
+
+    in_virtual_time(story())
+
+
+def test_where_single_seconds_are_limited_too_a_burst_is_spread() -> None:
+    async def story() -> None:
+        calls = budget(per_second=1, burst=4, spacing=0.25)
+        assert await asyncio.gather(*(taken(calls) for _ in range(6))) == pytest.approx([0, 0.25, 0.5, 0.75, 1, 2])
+        await asyncio.sleep(10)
+        calls.pause(1)
+        assert await asyncio.gather(*(taken(calls) for _ in range(3))) == pytest.approx([13, 13.25, 13.5])
+
+    in_virtual_time(story())
+
+
+def test_who_would_wait_too_long_for_its_place_in_a_spread_burst_is_sent_away() -> None:
+    async def story() -> None:
+        calls = budget(per_second=100, burst=100, spacing=1, patience=2)
+        waiting = [asyncio.create_task(taken(calls)) for _ in range(3)]
+        await asyncio.sleep(0)
+        assert await refused(calls.take(Lane.URGENT)) == pytest.approx(3)
+        assert await asyncio.gather(*waiting) == pytest.approx([0, 1, 2])
 
     in_virtual_time(story())
 

@@ -90,7 +90,8 @@ def api(provider: Provider, session: httpx.AsyncClient) -> Api:
 
 
 async def read(api: Api, provider: Provider) -> Any:
-    answer = await api.send("GET", provider.url, lane=Lane.URGENT, repeatable=True)
+    """As GraphQL reads: with a document that must arrive whole each time."""
+    answer = await api.send("POST", provider.url, lane=Lane.URGENT, repeatable=True, json={"query": "{me}"})
     return answer.json()
 
 
@@ -140,6 +141,7 @@ async def test_a_read_is_repeated_twice_with_growing_jittered_gaps(api: Api, pro
     provider.plan = failures[:2]
     assert await read(api, provider) == {}
     assert provider.slept == [0.25, 0.5]
+    assert [payload for *_, payload in provider.requests] == [{"query": "{me}"}] * 3
     provider.plan = [web.Response(status=500) for _ in range(9)]
     with pytest.raises(NoAnswer):
         await read(api, provider)
