@@ -10,7 +10,7 @@ PIN := $(UV) pip compile --quiet --universal --python-version 3.11 --generate-ha
 	--no-emit-find-links --custom-compile-command 'make lock' $(ARGS)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up down test test-unit lint generate verify bench lock
+.PHONY: help demo up down test test-unit test-crash lint generate verify bench lock
 
 help: ## This list. ARGS are passed on: make demo ARGS=--keep
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -24,11 +24,14 @@ up: .venv/installed ## The local stack, until Ctrl-C
 down: .venv/installed ## Ends a stack that was left running
 	@$(BIN)/claw down $(ARGS)
 
-test: .venv/installed ## All tests, on a real API server and a real PostgreSQL
-	@$(BIN)/pytest $(ARGS)
+test: .venv/installed ## All tests but the crash matrix, on a real API server and a real PostgreSQL
+	@$(BIN)/pytest --ignore=tests/crash $(ARGS)
 
 test-unit: .venv/installed ## The tests that need nothing, in seconds
 	@$(BIN)/pytest tests/unit $(ARGS)
+
+test-crash: .venv/installed ## The operator killed around every single write, in some minutes
+	@$(BIN)/pytest --quiet tests/crash $(ARGS)
 
 lint: .venv/installed ## Format, lint, types and the directions of imports
 	@$(BIN)/ruff format --check

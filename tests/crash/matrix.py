@@ -1,0 +1,156 @@
+"""The differential oracle: a run with one strike ends as the undisturbed one did, by as many creates and deletes.
+
+A right end can hide a wrong way, and everything that is made twice costs money; so both are compared.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from tests.crash.calls import Point, points
+from tests.crash.gate import Moment
+from tests.crash.lane import Ended, Lane, Picture, Stuck
+from tests.crash.phases import PHASES, Phase
+from tests.crash.telling import Teller
+
+_TRIES = 3
+"""For a write that did not come this time, since what runs side by side may come in another order."""
+
+
+@dataclass(frozen=True)
+class Expected:
+    """What a phase leads to when nothing goes wrong, and the calls that it takes."""
+
+    ended: Ended
+    points: list[Point]
+
+    def struck_at(self, moment: Moment) -> list[Point]:
+        """A kill matters at what changes something; an answer may be missed of everything."""
+        return [point for point in self.points if point.call.changes or moment is Moment.LOST]
+
+
+@dataclass
+class Row:
+    """What happened to one phase under one kind of strike."""
+
+    what: str
+    phase: str
+    points: int
+    runs: int = 0
+    unmet: list[Point] = field(default_factory=list)
+    """Points that did not come: another run polls more seldom."""
+    orphans: int = 0
+    duplicates: int = 0
+    stuck: int = 0
+    different: int = 0
+    stories: list[str] = field(default_factory=list)
+    """What went wrong, for the person who has to find out why."""
+
+    @property
+    def well(self) -> bool:
+        """Whether every write was struck and every run ended as the undisturbed one."""
+        return not self.stories and not any(point.call.changes for point in self.unmet)
+
+    def judge(self, ended: Ended, expected: Ended, story: str) -> None:
+        """Compare one run with the undisturbed one."""
+        too_many = sum((ended.made - expected.made).values())
+        orphans = _surplus(ended.picture, expected.picture)
+        different = ended.picture != expected.picture or ended.made != expected.made
+        self.duplicates += too_many
+        self.orphans += orphans
+        self.different += different and not too_many and not orphans
+        if different:
+            self.stories.append(f"{story}\n{_differences(ended, expected)}")
+
+
+async def undisturbed_life(lane: Lane) -> dict[str, Expected]:
+    """What each phase leads to, and takes, when nothing goes wrong."""
+    expected = {}
+    for phase in PHASES:
+        (name,) = await lane.take(phase, 1)
+        lane.gate.listen()
+        ended = await lane.undisturbed(phase, [name])
+        expected[phase.name] = Expected(ended, points(lane.gate.calls))
+        lane.give_back(phase, name)
+    return expected
+
+
+async def struck_lives(lane: Lane, moment: Moment, expected: Mapping[str, Expected], teller: Teller) -> list[Row]:
+    """Strike once at every point of every phase, each time in the life of an instance that rests."""
+    rows = []
+    for phase in PHASES:
+        wanted = expected[phase.name]
+        struck = wanted.struck_at(moment)
+        row = Row(moment.value, phase.name, len(struck))
+        with teller.phase(moment.value, phase.name, len(struck)) as done:
+            names = iter(await lane.take(phase, len(struck)))
+            for point in struck:
+                await _strike(lane, phase, next(names), point, moment, wanted.ended, row)
+                done()
+        rows.append(row)
+    left = await lane.strangers()
+    if left:
+        rows[-1].orphans += len(left)
+        rows[-1].stories.append(f"{moment}: left over in the end: {left}")
+    return rows
+
+
+async def crowd_lives(lane: Lane, what: str, names: list[str], expected: Mapping[str, Expected]) -> list[Row]:
+    """Let all of them live together, and judge each."""
+    rows: list[Row] = []
+    for phase in PHASES:
+        wanted = expected[phase.name].ended
+        row = Row(what, phase.name, 0, runs=len(names))
+        try:
+            ended = await lane.undisturbed(phase, names)
+        except Stuck as stuck:
+            row.stuck += 1
+            row.stories.append(f"{what}, {phase.name}: {stuck}")
+            return [*rows, row]
+        for name in names:
+            picture = await lane.picture(name)
+            row.judge(Ended(picture, wanted.made), wanted, f"{what}, {phase.name}: {name}")
+        for kind, number in wanted.made.items():
+            row.duplicates += max(0, ended.made[kind] - number * len(names))
+        if any(ended.made[kind] != number * len(names) for kind, number in wanted.made.items()):
+            row.stories.append(f"{what}, {phase.name}: {dict(ended.made)} for {len(names)} instances")
+        rows.append(row)
+    return rows
+
+
+async def _strike(lane: Lane, phase: Phase, name: str, point: Point, moment: Moment, wanted: Ended, row: Row) -> None:
+    story = f"{phase.name}, {moment} {point}:"
+    for attempt in range(_TRIES):
+        if attempt:
+            (name,) = await lane.take(phase, 1)
+        row.runs += 1
+        try:
+            ended = await lane.disturbed(phase, name, point, moment, wanted.picture)
+        except Stuck as stuck:
+            row.stuck += 1
+            row.stories.append(f"{story} stuck: {stuck}")
+            return
+        if ended is not None:
+            before = len(row.stories)
+            row.judge(ended, wanted, story)
+            if len(row.stories) == before:
+                lane.give_back(phase, name)
+            return
+        lane.give_back(phase, name)
+        if not point.call.changes:
+            break
+    row.unmet.append(point)
+
+
+def _surplus(found: Picture, expected: Picture) -> int:
+    """How many things there are outside beyond those that should be."""
+    return sum(max(0, len(rows) - len(expected["outside"].get(kind, []))) for kind, rows in found["outside"].items())
+
+
+def _differences(ended: Ended, expected: Ended) -> str:
+    lines = [f"  made: {dict(ended.made)}, undisturbed: {dict(expected.made)}"] if ended.made != expected.made else []
+    for part in sorted(ended.picture.keys() | expected.picture.keys()):
+        found, wanted = ended.picture.get(part), expected.picture.get(part)
+        if found != wanted:
+            lines += [f"  {part}: {json.dumps(found)}", f"  undisturbed: {json.dumps(wanted)}"]
+    return "\n".join(lines)
