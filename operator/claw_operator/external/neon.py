@@ -41,15 +41,29 @@ are worth that many times the wait between two looks at an operation."""
 
 
 class NeonDriver:
-    """Makes databases at Neon, where the layout says; `neon_driver` puts one together."""
+    """Makes databases at Neon, isolated as the options say."""
 
     name = "neon"
 
-    def __init__(self, layout: Layout, access: Access, options: NeonOptions) -> None:
+    def __init__(
+        self,
+        api: Api,
+        options: NeonOptions,
+        *,
+        random: Callable[[], float] = system_random.random,
+        monotonic: Callable[[], float] = process_time,
+        sleep: Sleep = asyncio.sleep,
+    ) -> None:
+        """Raises ValueError when databases are to be branches and the options name no project."""
         self.poll_seconds = _LOOKS * options.poll_seconds
-        self._layout = layout
-        self._access = access
         self._options = options
+        requests, durations = NeonApi(api, options.url, options.key), Durations()
+
+        def writer(project: str) -> Writer:
+            return Writer(requests, project, options, durations, random=random, sleep=sleep, monotonic=monotonic)
+
+        self._layout = _layout(requests, options, writer, self.poll_seconds, monotonic, sleep)
+        self._access = Access(requests, options, self._layout.writer)
 
     async def aclose(self) -> None:
         """End the reading that is under way."""
@@ -123,32 +137,20 @@ class NeonDriver:
         return self._layout.wrote(await self._access.open(named, task))
 
 
-def neon_driver(
-    api: Api,
+def _layout(
+    api: NeonApi,
     options: NeonOptions,
-    *,
-    random: Callable[[], float] = system_random.random,
-    monotonic: Callable[[], float] = process_time,
-    sleep: Sleep = asyncio.sleep,
-) -> NeonDriver:
-    """The driver for the isolation of the options.
-
-    Raises ValueError when databases are to be branches and the options name no project.
-    """
-    requests, durations = NeonApi(api, options.url, options.key), Durations()
-    ages = {"settle_seconds": options.settle_seconds, "shortest_age": _LOOKS * options.poll_seconds}
-
-    def writer(project: str) -> Writer:
-        return Writer(requests, project, options, durations, random=random, sleep=sleep, monotonic=monotonic)
-
-    layout: Layout
+    writer: Callable[[str], Writer],
+    shortest_age: float,
+    monotonic: Callable[[], float],
+    sleep: Sleep,
+) -> Layout:
+    ages = {"settle_seconds": options.settle_seconds, "shortest_age": shortest_age}
     if options.isolation is Isolation.PROJECT:
-        projects = ProjectFleet(requests, options.org_id, monotonic=monotonic, **ages)
-        layout = ProjectLayout(requests, options, writer, projects, monotonic=monotonic, sleep=sleep)
-    elif options.project_id:
-        project = options.project_id
-        fleet = BranchFleet(requests, project, monotonic=monotonic, **ages)
-        layout = BranchLayout(requests, project, options, writer(project), fleet, monotonic=monotonic, sleep=sleep)
-    else:
+        projects = ProjectFleet(api, options.org_id, monotonic=monotonic, **ages)
+        return ProjectLayout(api, options, writer, projects, monotonic=monotonic, sleep=sleep)
+    project = options.project_id
+    if not project:
         raise ValueError("databases are to be branches of one Neon project; set NEON_PROJECT_ID")
-    return NeonDriver(layout, Access(requests, options, layout.writer), options)
+    branches = BranchFleet(api, project, monotonic=monotonic, **ages)
+    return BranchLayout(api, project, options, writer(project), branches, monotonic=monotonic, sleep=sleep)
