@@ -74,6 +74,8 @@ class Sweeper:
         databases = {Place("database", name): driver for name, driver in drivers.database.items()}
         self._places: Mapping[Place, ComputeDriver | DatabaseDriver] = {**computes, **databases}
         self._suspects: Suspects = {}
+        self._asked: set[tuple[Place, str]] = set()
+        """Whose deletion was accepted and not seen done yet."""
         self._deleted_at: float | None = None
         self._troubles: dict[str, str] = {}
 
@@ -117,11 +119,11 @@ class Sweeper:
             try:
                 gone = await self._delete(suspect)
             except (ExternalError, KubeError, TimeoutError) as error:
-                self._trouble(f"deletion of the {_name(suspect)}", str(error) or type(error).__name__)
+                self._trouble(_deletion(suspect), str(error) or "it takes too long")
                 continue
-            self._trouble(f"deletion of the {_name(suspect)}", "")
             if gone:
-                await self._deleted(suspect)
+                self._suspects = {key: other for key, other in self._suspects.items() if key != suspect.key}
+                await self._report_gone(suspect)
 
     async def _delete(self, suspect: Suspect) -> bool:
         """Whether it is gone now. Not touched when its instance exists after all."""
@@ -137,15 +139,8 @@ class Sweeper:
                 return False
         async with asyncio.timeout(self._schedule.deadline):
             await counted(self._metrics, driver.name, "delete", driver.delete(owner))
+            self._asked.add(suspect.key)
             return await counted(self._metrics, driver.name, "observe", driver.observe(owner)) is None
-
-    async def _deleted(self, suspect: Suspect) -> None:
-        self._suspects = {key: other for key, other in self._suspects.items() if key != suspect.key}
-        if suspect.expired:
-            await self._tell(suspect, "Normal", "ArchiveDeleted", f"The {_name(suspect)} was kept long enough.")
-            return
-        self._metrics.orphans_deleted.labels(suspect.place.driver).inc()
-        await self._tell(suspect, "Normal", "OrphanDeleted", f"The {_name(suspect)} was deleted.")
 
     async def _inventory(self, place: Place) -> Sequence[Marked] | None:
         """Everything marked; None when that cannot be known."""
@@ -184,12 +179,22 @@ class Sweeper:
             message = f"The {_name(suspect)} was left behind by this instance, which does not exist any more. "
             await self._tell(suspect, "Warning", "Orphaned", message + self._prospect())
         for suspect in judgement.gone:
-            if suspect.expired:
-                continue
-            message = f"The {_name(suspect)} is gone, or its instance is there again."
-            await self._tell(suspect, "Normal", "OrphanGone", message)
+            await self._report_gone(suspect)
         flood = "more things look like orphans than can be true; none is deleted until a person has looked"
         self._trouble("deletion of orphans", flood if judgement.too_many else "")
+
+    async def _report_gone(self, suspect: Suspect) -> None:
+        self._trouble(_deletion(suspect), "")
+        was_asked = suspect.key in self._asked
+        self._asked.discard(suspect.key)
+        if not was_asked:
+            message = f"The {_name(suspect)} is gone, or its instance is there again."
+            await self._tell(suspect, "Normal", "OrphanGone", message)
+        elif suspect.expired:
+            await self._tell(suspect, "Normal", "ArchiveDeleted", f"The {_name(suspect)} had been kept long enough.")
+        else:
+            self._metrics.orphans_deleted.labels(suspect.place.driver).inc()
+            await self._tell(suspect, "Normal", "OrphanDeleted", f"The {_name(suspect)} was deleted.")
 
     def _prospect(self) -> str:
         if not self._policy.deletion:
@@ -225,6 +230,10 @@ class Sweeper:
             log.error("sweep: %s: %s", what, message)
         else:
             log.info("sweep: %s: recovered from: %s", what, self._troubles.pop(what))
+
+
+def _deletion(suspect: Suspect) -> str:
+    return f"deletion of the {suspect.place} of {suspect.owner.namespace}/{suspect.owner.name}"
 
 
 def _name(suspect: Suspect) -> str:

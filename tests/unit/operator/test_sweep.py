@@ -37,7 +37,7 @@ MINUTE, HOUR = 60.0, 3600.0
 
 
 class Provider:
-    """Keeps things by owner. One whose deletion lingers is still seen for one more look."""
+    """Keeps things by owner. Where deletions linger, they are accepted, and done when the next one is asked for."""
 
     def __init__(self, name: str) -> None:
         self.name, self.poll_seconds = name, 1.0
@@ -45,6 +45,7 @@ class Provider:
         self.deleted: list[tuple[float, str]] = []
         self.failing: ExternalError | None = None
         self.hanging = False
+        self.lingering = False
         self.stage: Stage
 
     async def inventory(self) -> Sequence[Marked]:
@@ -61,6 +62,9 @@ class Provider:
     async def delete(self, owner: Owner) -> None:
         if self.failing is not None:
             raise self.failing
+        if self.lingering:
+            self.lingering = False
+            return
         self.things.pop(owner.uid)
         self.deleted.append((self.stage.seconds, owner.name))
 
@@ -352,6 +356,28 @@ async def test_a_deletion_that_fails_is_tried_again_at_the_next_sweep_and_logged
     world.railway.failing = None
     await world.sweep()
     assert not world.railway.things
+
+
+async def test_a_deletion_that_lingers_is_asked_for_until_it_is_done_and_counted_once(world: Stage) -> None:
+    world.make(1)
+    world.railway.lingering = True
+    await world.sweep(hours=1.5)
+    assert not world.railway.things
+    assert world.metric("claw_orphans_deleted_total", "railway") == 1
+    assert world.events() == [("Orphaned", "ada-1")] * 2 + [("OrphanDeleted", "ada-1")] * 2
+
+
+async def test_one_that_goes_after_its_deletion_was_accepted_was_deleted_by_us(world: Stage) -> None:
+    world.make(1)
+    while not (due := await world.sweeper.sweep()):
+        world.seconds += 10 * MINUTE
+    world.railway.lingering = True
+    await world.sweeper.delete(due[:1], until=world.seconds + MINUTE)
+    assert world.events() == [("Orphaned", "ada-1")] * 2
+    world.railway.things.clear()
+    await world.sweeper.sweep()
+    assert world.metric("claw_orphans_deleted_total", "railway") == 1
+    assert world.events()[2:] == [("OrphanDeleted", "ada-1")]
 
 
 async def test_an_archive_is_kept_until_its_time_is_over_and_is_no_orphan(world: Stage) -> None:
