@@ -2,16 +2,18 @@
 
     records ── world ── pace                               what there is, and how slow and how contrary it is
                  │
-             deployments ── deploying, runtimes/           what becomes of it without anybody asking
+             deployments ── life, sources                  what becomes of it without anybody asking
                  │
-    schema.graphql ── schema ── queries, rendering, pages  requests, executed against a part of the real schema
-                 │    └─ services, settings, variables,
-                 │       domains, places                   the mutations
-             request ── tokens, problems                   who asks, and how it is refused
+               edge ── running, stand_in, programs         domains, and what answers there
                  │
-    protocol ── limits, calls                              HTTP: 200 for nearly everything, and Cloudflare in front
+    request ── tokens, problems                            who asks, and how it is refused
                  │
-             control, hand, picture                        what people do by hand, and what tests look at
+    schema ── queries, rendering, pages, configuration     requests, executed against a part of the real schema
+       └───── services, variables, domains, places         … the mutations
+                 │
+    protocol ── asked, limits, calls                       HTTP: 200 for nearly everything, and Cloudflare in front
+                 │
+    hand, control, picture                                 what people do by hand, and what tests look at
 
 simulator.py puts it together. Where nobody knows what the real one does, this one does what is uglier.
 """

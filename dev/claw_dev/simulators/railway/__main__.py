@@ -26,8 +26,7 @@ async def serve(arguments: argparse.Namespace) -> None:
         token=arguments.token,
         token_kind=TokenKind(arguments.token_kind),
         project=arguments.project,
-        project_id=arguments.project_id,
-        environment_id=arguments.environment_id,
+        project_id=arguments.project,
         pace=_PACES[arguments.pace](),
         limits=Limits(per_hour=arguments.calls_per_hour),
         runtimes=arguments.runtimes,
@@ -55,9 +54,7 @@ def main() -> None:
     )
     parser.add_argument("--token", default="railway-token", help="the token that is accepted")
     parser.add_argument("--token-kind", choices=[kind.value for kind in TokenKind], default="workspace")
-    parser.add_argument("--project", default="claw", help="the project's name")
-    parser.add_argument("--project-id", help="the project's id; a new one without it")
-    parser.add_argument("--environment-id", help="the environment's id; a new one without it")
+    parser.add_argument("--project", default="claw", help="the project's name, and its id")
     parser.add_argument("--calls-per-hour", type=int, default=10_000)
     parser.add_argument("--seed", type=int, help="makes the same ids and delays each time")
     logging.basicConfig(stream=sys.stdout, level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")

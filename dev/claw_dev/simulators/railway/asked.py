@@ -1,6 +1,6 @@
 """What a request asks for, read once: its document, its operation, and whether it changes anything. Pure."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from graphql import (
@@ -45,25 +45,36 @@ class Question:
     errors: tuple[GraphQLError, ...] = ()
 
 
-def read(body: bytes, schema: GraphQLSchema) -> Question:
-    """Understand a request's body."""
+class Reader:
+    """Understands requests. It remembers every document: a client has a few dozen, and sends them for ever."""
+
+    def __init__(self, schema: GraphQLSchema) -> None:
+        self._schema = schema
+        self._understood: dict[tuple[str, str | None], Question] = {}
+
+    def read(self, body: bytes) -> Question:
+        """Understand a request's body."""
+        try:
+            given = _Body.model_validate_json(body)
+        except ValidationError:
+            return Question(errors=(gateway_failure(),))
+        key = (given.query, given.operation_name)
+        if key not in self._understood:
+            self._understood[key] = _understand(*key, self._schema)
+        return replace(self._understood[key], variables=given.variables or {})
+
+
+def _understand(text: str, operation_name: str | None, schema: GraphQLSchema) -> Question:
     try:
-        given = _Body.model_validate_json(body)
-    except ValidationError:
-        return Question(errors=(gateway_failure(),))
-    variables = given.variables or {}
-    try:
-        document = parse(given.query)
+        document = parse(text)
     except GraphQLError as error:
-        return Question(given.query, variables, errors=(Problem(error.message, code=PARSE_FAILED),))
-    operation = _operation(document, given.operation_name)
+        return Question(text, errors=(Problem(error.message, code=PARSE_FAILED),))
+    operation = _operation(document, operation_name)
     if operation is None:
-        problem = Problem("Unknown operation named", code=VALIDATION_FAILED)
-        return Question(given.query, variables, errors=(problem,))
+        return Question(text, errors=(Problem("Unknown operation named", code=VALIDATION_FAILED),))
     wrong = validate(schema, document)
     return Question(
-        text=given.query,
-        variables=variables,
+        text=text,
         name=operation.name.value if operation.name else "",
         fields=tuple(node.name.value for node in operation.selection_set.selections if isinstance(node, FieldNode)),
         writes=operation.operation is OperationType.MUTATION,

@@ -6,13 +6,12 @@ from claw_dev.simulators.railway.deployments import Deployments
 from claw_dev.simulators.railway.edge import Edge
 from claw_dev.simulators.railway.records import (
     DEFAULT_SETTINGS,
-    CustomDomain,
     Deployment,
     Instance,
     Service,
-    ServiceDomain,
     Status,
 )
+from claw_dev.simulators.railway.teardown import tear_down
 from claw_dev.simulators.railway.world import World
 
 
@@ -34,14 +33,7 @@ class Hand:
     async def delete(self, name: str, *, leaving_husk: bool = False) -> None:
         """Delete it with everything in it; as a husk it stays in the project's list, in no environment."""
         instance = self.service(name)
-        for deployment in self._deployments.of(instance):
-            self._deployments.remove(deployment)
-        for domain in list(self._world.of(ServiceDomain, instance)):
-            await self._edge.close(domain)
-            self._world.delete(domain)
-        for custom in list(self._world.of(CustomDomain, instance)):
-            self._world.delete(custom)
-        self._world.delete(instance)
+        await tear_down(instance, self._world, self._deployments, self._edge)
         if not leaving_husk:
             self._world.delete(instance.service)
 

@@ -4,7 +4,7 @@ from claw_dev.simulators.railway import rendering
 from claw_dev.simulators.railway.problems import gateway_failure, not_found, too_quickly
 from claw_dev.simulators.railway.records import Environment, Instance, Json, Project, Record, Service, Volume
 from claw_dev.simulators.railway.request import Request
-from claw_dev.simulators.railway.services import delete_instance
+from claw_dev.simulators.railway.teardown import tear_down
 
 _KINDS: dict[type[Record], str] = {Project: "projects", Environment: "environments", Volume: "volumes"}
 _VOLUMES = 20
@@ -64,7 +64,7 @@ async def delete_environment(request: Request, args: Json) -> bool:
 async def _delete_environment(request: Request, environment: Environment) -> None:
     for instance in request.world.all(Instance):
         if instance.environment_id == environment.id:
-            await delete_instance(request, instance)
+            await tear_down(instance, request.world, request.deployments, request.edge)
     request.world.delete(environment)
 
 

@@ -12,6 +12,7 @@ from aiohttp import hdrs, web
 from multidict import CIMultiDict
 
 from claw_crds import configuration as wire
+from claw_dev.notes import STACK_MARK
 from claw_dev.simulators.railway.records import Deployment
 from claw_dev.simulators.railway.running import Running
 from claw_dev.simulators.serving import LOOPBACK
@@ -20,8 +21,8 @@ _HOST_OF_HEALTH_CHECKS = "healthcheck.railway.app"
 _LINES = 500
 # What belongs to one connection and not to the message.
 _HOP_BY_HOP = {"connection", "keep-alive", "transfer-encoding", "upgrade", "te", "trailer", "content-length"}
-# All that a program gets of our own environment, which may hold secrets of ours.
-_BASICS = ("PATH", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "TMPDIR", "SSL_CERT_FILE", "SSL_CERT_DIR")
+# All that a program gets of our own environment, which may hold secrets. By the mark it is ended with its stack.
+_BASICS = ("PATH", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "TMPDIR", "SSL_CERT_FILE", "SSL_CERT_DIR", STACK_MARK)
 
 
 class Programs:

@@ -11,7 +11,7 @@ from graphql import ExecutionResult, GraphQLError, GraphQLSchema, execute
 
 from claw_dev.simulators.faults import Asked, Fault
 from claw_dev.simulators.injection import cloudflare_limit
-from claw_dev.simulators.railway.asked import Question, read
+from claw_dev.simulators.railway.asked import Question, Reader
 from claw_dev.simulators.railway.calls import Call, CallLog
 from claw_dev.simulators.railway.deployments import Deployments
 from claw_dev.simulators.railway.edge import Edge
@@ -48,6 +48,7 @@ class Protocol:
         self._tokens = tokens
         self._calls = calls
         self._schema = schema
+        self._reader = Reader(schema)
 
     def noting(self) -> Middleware:
         """A middleware that reads each request and writes it into the log, whatever becomes of it later."""
@@ -56,7 +57,7 @@ class Protocol:
         async def note(request: web.Request, handler: Handler) -> web.StreamResponse:
             if request.path != PATH:
                 return await handler(request)
-            question = read(await request.read(), self._schema)
+            question = self._reader.read(await request.read())
             request[_QUESTION] = question
             token = self._tokens.of(request.headers)
             call = self._calls.add(

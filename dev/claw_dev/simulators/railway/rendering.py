@@ -120,7 +120,11 @@ def instance(world: World, record: Instance) -> Json:
 def deployment(world: World, record: Deployment) -> Json:
     """A `Deployment`."""
     environment_record = world.find(Environment, record.environment_id)
-    url = next((one.domain for one in world.all(ServiceDomain) if one.service_id == record.service_id), None)
+
+    def url(_: Any) -> str | None:
+        domains_made = world.all(ServiceDomain)
+        return next((one.domain for one in domains_made if one.service_id == record.service_id), None)
+
     manifest = {"deploy": {name: value for name, value in record.settings.items() if value is not None}}
     return _record(record) | {
         "status": record.status.value,

@@ -11,15 +11,14 @@ from claw_dev.simulators.railway.problems import (
 )
 from claw_dev.simulators.railway.records import (
     DEFAULT_SETTINGS,
-    CustomDomain,
     Deployment,
     Instance,
     Json,
     Service,
-    ServiceDomain,
     Status,
 )
 from claw_dev.simulators.railway.request import Request
+from claw_dev.simulators.railway.teardown import tear_down
 from claw_dev.simulators.railway.variables import parse_variables
 from claw_dev.simulators.railway.world import World
 
@@ -89,23 +88,11 @@ async def delete(request: Request, args: Json) -> bool:
         request.wide_token()
     for instance in request.world.instances_of(service):
         if environment_id in (None, instance.environment_id):
-            await delete_instance(request, instance)
+            await tear_down(instance, request.world, request.deployments, request.edge)
     leftover = request.world.instances_of(service)
     if environment_id is None or (not leftover and not request.world.quirks.leaves_husks):
         request.world.delete(service)
     return True
-
-
-async def delete_instance(request: Request, instance: Instance) -> None:
-    """The instance, its domains and what it runs. Volumes stay: nobody deletes them but their owner."""
-    for deployment in request.deployments.of(instance):
-        request.deployments.remove(deployment)
-    for domain in list(request.world.of(ServiceDomain, instance)):
-        await request.edge.close(domain)
-        request.world.delete(domain)
-    for custom in list(request.world.of(CustomDomain, instance)):
-        request.world.delete(custom)
-    request.world.delete(instance)
 
 
 async def connect(request: Request, args: Json) -> Json:

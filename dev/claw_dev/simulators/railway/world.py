@@ -24,6 +24,8 @@ from claw_dev.simulators.serving import wall_clock
 
 R = TypeVar("R", bound=Record)
 
+OWNED = (ServiceDomain, CustomDomain, Deployment)
+
 WORKSPACE_NAME = "Simulated workspace"
 
 
@@ -48,6 +50,7 @@ class World:
         self.created: Counter[str] = Counter()
         self.deleted: Counter[str] = Counter()
         self._records: dict[type[Record], dict[str, Record]] = {}
+        self._owned: dict[tuple[type[Record], str, str], list[Record]] = {}
         self._sequence = 0
         self._changes: Counter[str] = Counter()
 
@@ -62,6 +65,8 @@ class World:
             id=id or self.new_id(), sequence=self._sequence, created_at=self.clock(), born=self.monotonic(), **facts
         )
         self._records.setdefault(kind, {})[record.id] = record
+        if isinstance(record, OWNED):
+            self._owned.setdefault((kind, record.service_id, record.environment_id), []).append(record)
         self.created[kind.__name__] += 1
         return record
 
@@ -109,10 +114,8 @@ class World:
 
     def of(self, kind: type[R], instance: Instance) -> Iterable[R]:
         """Domains or deployments of the instance that exist, in the order in which they were made."""
-        for record in self.all(kind):
-            owned = cast("ServiceDomain | CustomDomain | Deployment", record)
-            if (owned.service_id, owned.environment_id) == (instance.service.id, instance.environment_id):
-                yield record
+        owned = self._owned.get((kind, instance.service.id, instance.environment_id), ())
+        return (cast(R, record) for record in owned if record.exists)
 
     def environments_of(self, project: Project) -> list[Environment]:
         """All that exist."""
