@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
@@ -131,7 +132,7 @@ async def test_deleting_takes_a_while_and_deleting_what_is_gone_says_204(client:
 @pytest.mark.parametrize("which", ["default", "protected", "root", "parent"])
 async def test_some_branches_cannot_be_deleted(client: Client, which: str) -> None:
     default = client.neon.world.default_branch(client.neon.project_id)
-    special: dict[str, dict[str, object]] = {"protected": {"protected": True}, "root": {"init_source": "schema-only"}}
+    special: dict[str, dict[str, Any]] = {"protected": {"protected": True}, "root": {"init_source": "schema-only"}}
     made = (await client.new_branch("claw-a", **special.get(which, {})))["branch"]["id"]
     if which == "parent":
         await client.new_branch("claw-b", parent_id=made)

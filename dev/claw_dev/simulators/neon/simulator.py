@@ -138,6 +138,17 @@ class NeonSimulator:
         """Whether somebody who knows the password gets into the branch now."""
         return self._neon.credentials.lets_in(branch_id, role, password)
 
+    @property
+    def operations(self) -> dict[str, tuple[str, str]]:
+        """Method and path of every route, by its operationId in Neon's OpenAPI document."""
+        return {
+            route.kwargs["name"]: (route.method, route.path.removeprefix(API_PREFIX)) for route in self._api_routes()
+        }
+
+    def _api_routes(self) -> list[web.RouteDef]:
+        families = (project_routes, branch_routes, endpoint_routes, role_routes, database_routes)
+        return [route for family in families for route in family(self._neon)]
+
     def _assembled(self, novelties: bool) -> Neon:
         world, chains, storage = self.world, self.chains, self._storage
         endpoints = Endpoints(world, chains, storage, self._pace)
@@ -165,9 +176,7 @@ class NeonSimulator:
             ]
         )
         app.router.add_get("/healthz", alive)
-        families = (project_routes, branch_routes, endpoint_routes, role_routes, database_routes)
-        for family in families:
-            app.router.add_routes(family(self._neon))
+        app.router.add_routes(self._api_routes())
         app.router.add_route("*", API_PREFIX + "/{unknown:.*}", unknown)
         app.router.add_routes(Control(self._neon, self.calls, self.faults).routes())
         return app
