@@ -18,6 +18,7 @@ SAMPLE = {
         "graceDays": 7,
         "retentionDays": 30,
         "sleepWhenIdle": False,
+        "stopWhenSuspended": True,
         "cost": {"fixedMonthly": 500, "perMillionInputTokens": 300, "perMillionOutputTokens": 1500},
     },
 }

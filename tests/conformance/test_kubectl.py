@@ -90,7 +90,7 @@ async def test_the_default_plans_are_stored_as_they_are_written(kubectl: Kubectl
         written = yaml.safe_load(path.read_text())
         stored = await kubectl.get("clawplan", written["metadata"]["name"])
 
-        assert stored["spec"] == written["spec"]
+        assert stored["spec"] == {"stopWhenSuspended": False} | written["spec"]
 
 
 async def test_explain_tells_what_each_field_is_for(kubectl: Kubectl) -> None:

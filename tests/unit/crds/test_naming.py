@@ -73,6 +73,21 @@ def test_the_owner_mark_tells_namespace_name_and_uid() -> None:
     assert naming.owner_mark("claw", "ada", UIDS[0]) == f"claw.dev/instance=claw/ada,uid={UIDS[0]}"
 
 
+def test_the_owner_mark_tells_fleets_that_share_an_account_apart() -> None:
+    mark = naming.owner_mark("claw", "ada", UIDS[0], fleet=UIDS[1])
+
+    assert mark == f"claw.dev/instance=claw/ada,uid={UIDS[0]},fleet={UIDS[1]}"
+    assert naming.parse_owner_mark(mark) == ("claw", "ada", UIDS[0], UIDS[1])
+    assert naming.parse_owner_mark(naming.owner_mark("claw", "ada.b", UIDS[0])) == ("claw", "ada.b", UIDS[0], "")
+
+
+def test_what_only_looks_like_an_owner_mark_is_none() -> None:
+    mark = naming.owner_mark("claw", "ada", UIDS[0], fleet=UIDS[1])
+
+    for text in ("", "claw", mark + "\n", " " + mark, mark[:-1], mark.replace("fleet", "flock"), mark.upper()):
+        assert naming.parse_owner_mark(text) is None, text
+
+
 def test_any_text_becomes_a_label_value() -> None:
     valid = re.compile(r"([A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?)?")
 
