@@ -82,9 +82,10 @@ class Pacing:
         """Seconds until a provider's thing that is under way is looked at again."""
         return min(max(shortest, (now - since).total_seconds() / 10), self.longest_poll_seconds)
 
-    def probing(self, since: datetime, now: datetime) -> float:
-        """Seconds until a runtime that is starting is asked again."""
-        return min(max(self.probe_seconds, (now - since).total_seconds() / 30), self.longest_poll_seconds)
+    def probing(self, since: datetime, now: datetime, shortest: float) -> float:
+        """Seconds until a runtime that is starting is asked again; never later than its compute."""
+        shortest = min(self.probe_seconds, shortest)
+        return min(max(shortest, (now - since).total_seconds() / 30), self.longest_poll_seconds)
 
     def waits(self, going: UnderWay, since: datetime, now: datetime, database: float, compute: float) -> list[float]:
         """Seconds until each part that is under way is looked at again, with the drivers' `poll_seconds`."""
@@ -94,7 +95,7 @@ class Pacing:
         if going.compute:
             waits.append(self.polling(since, now, compute))
         if going.runtime:
-            waits.append(self.probing(since, now))
+            waits.append(self.probing(since, now, compute))
         return waits
 
     def after_failures(self, failures: Sequence[Failure]) -> Result:

@@ -282,7 +282,7 @@ async def test_what_is_not_ready_in_time_is_rolled_back_and_can_be_tried_again(o
     operator.world.failing["runtime"] = _away()
     async with operator.running():
         await operator.apply("ada", provisioningDeadlineSeconds=10)
-        await operator.until("ada", lambda o: condition(o, "ComputeReady").get("status") == "True")
+        await operator.until("ada", lambda o: "does not answer" in condition(o, "RuntimeReady").get("message", ""))
         start = datetime.now(UTC)
         operator.now = lambda: start + timedelta(seconds=11)
         await operator.annotate("ada", {naming.RECONCILE_REQUESTED_AT: "now"})

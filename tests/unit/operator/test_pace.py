@@ -73,7 +73,11 @@ def test_a_retry_never_comes_before_the_provider_allows_it(error: ExternalError,
     ("waited", "seconds"), [(0, 0.5), (15, 0.5), (20, 2 / 3), (60, 2.0), (300, 10.0), (9999, 10.0)]
 )
 def test_a_runtime_that_is_starting_is_asked_more_often(waited: float, seconds: float) -> None:
-    assert pacing().probing(NOW, NOW + timedelta(seconds=waited)) == pytest.approx(seconds)
+    assert pacing().probing(NOW, NOW + timedelta(seconds=waited), 5.0) == pytest.approx(seconds)
+
+
+def test_a_runtime_on_a_quick_driver_is_asked_as_soon_as_the_driver() -> None:
+    assert pacing().probing(NOW, NOW, 0.1) == pytest.approx(0.1)
 
 
 NOTHING, DATABASE_ALONE, RUNTIME = UnderWay(), UnderWay(database=True), UnderWay(runtime=True)
