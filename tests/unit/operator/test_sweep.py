@@ -29,8 +29,9 @@ from claw_operator.store import Store
 from claw_operator.sweep import Schedule, Sweeper
 from claw_operator.workqueue import Result, WorkQueue
 from tests.eventually import eventually
-from tests.unit.operator.api_server import INSTANCES, ApiServer, CarryOut, answer, before, status
+from tests.unit.operator.api_server import INSTANCES, CarryOut, answer, before, status
 from tests.unit.operator.examples import NOW, body
+from tests.unit.operator.listing import ListingApiServer
 
 FLEET = "f1ee7000-0000-4000-8000-000000000000"
 MINUTE, HOUR = 60.0, 3600.0
@@ -69,23 +70,10 @@ class Provider:
         self.deleted.append((self.stage.seconds, owner.name))
 
 
-class Cluster(ApiServer):
-    """Answers lists, two instances a page."""
-
-    def _carry_out(self, request: web.Request, payload: Any) -> web.Response:
-        if request.method != "GET" or request.path != INSTANCES:
-            return super()._carry_out(request, payload)
-        assert "resourceVersion" not in request.query, "a cached list may be an old one"
-        items = [o for path, o in self.objects.items() if path.startswith(INSTANCES + "/")]
-        begin = int(request.query.get("continue", 0))
-        more = {"continue": str(begin + 2)} if begin + 2 < len(items) else {}
-        return web.json_response({"metadata": more, "items": items[begin : begin + 2]})
-
-
 class Stage:
     """A sweeper, and everything that it looks at."""
 
-    def __init__(self, api: Cluster, kube: Kube) -> None:
+    def __init__(self, api: ListingApiServer, kube: Kube) -> None:
         self.api, self.kube = api, kube
         self.seconds = 0.0
         self.railway, self.neon = Provider("railway"), Provider("neon")
@@ -161,8 +149,9 @@ def owner(number: int, fleet: str = FLEET) -> Owner:
 
 @pytest.fixture
 async def world() -> AsyncIterator[Stage]:
-    async with Cluster().serving() as api, api.client() as client:
-        yield Stage(cast(Cluster, api), Kube(client))
+    api = ListingApiServer()
+    async with api.serving(), api.client() as client:
+        yield Stage(api, Kube(client))
 
 
 async def test_an_orphan_is_reported_at_once_and_only_once(world: Stage, caplog: pytest.LogCaptureFixture) -> None:
@@ -193,6 +182,7 @@ async def test_it_is_deleted_after_an_hour_compute_first_and_its_end_is_told(wor
 async def test_of_fifty_orphans_and_fifty_look_alikes_all_fifty_are_reported_and_no_other_is_touched(
     world: Stage,
 ) -> None:
+    world.api.page = 50
     for number in range(50):
         world.make(number, instance=True)
     for number in range(50, 60):
@@ -206,6 +196,7 @@ async def test_of_fifty_orphans_and_fifty_look_alikes_all_fifty_are_reported_and
 
 
 async def test_never_more_than_two_are_deleted_in_a_minute(world: Stage) -> None:
+    world.api.page = 50
     for number in range(100):
         world.make(number, instance=number >= 20)
     await world.sweep(hours=2)
@@ -215,6 +206,7 @@ async def test_never_more_than_two_are_deleted_in_a_minute(world: Stage) -> None
 
 
 async def test_deletions_that_do_not_get_done_until_the_next_sweep_are_judged_anew_by_it(world: Stage) -> None:
+    world.api.page = 50
     for number in range(100):
         world.make(number, instance=number >= 20)
     while not (due := await world.sweeper.sweep()):
