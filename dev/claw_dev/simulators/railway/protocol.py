@@ -49,6 +49,7 @@ class Protocol:
         self._calls = calls
         self._schema = schema
         self._reader = Reader(schema)
+        self._under_way: set[asyncio.Task[web.Response]] = set()
 
     def noting(self) -> Middleware:
         """A middleware that reads each request and writes it into the log, whatever becomes of it later."""
@@ -93,13 +94,21 @@ class Protocol:
             body = {"errors": [_shown(Problem("Rate limit exceeded", code="RATE_LIMITED"), self._world)]}
             return _json(body, HTTPStatus.TOO_MANY_REQUESTS, self._limits.headers(refused))
         seconds = self._world.pace.answer.draw(self._world.random)
-        await asyncio.sleep(seconds / 2)
         # Whoever hangs up does not take back what was asked.
-        response = await asyncio.shield(self._execute(request))
+        carrying_out = asyncio.create_task(self._execute(request, seconds / 2))
+        self._under_way.add(carrying_out)
+        carrying_out.add_done_callback(self._under_way.discard)
+        response = await asyncio.shield(carrying_out)
         await asyncio.sleep(seconds / 2)
         return response
 
-    async def _execute(self, request: web.Request) -> web.Response:
+    async def finish(self) -> None:
+        """Wait until everything is carried out that somebody asked for."""
+        if self._under_way:
+            await asyncio.wait(set(self._under_way))
+
+    async def _execute(self, request: web.Request, after: float) -> web.Response:
+        await asyncio.sleep(after)
         question, call = request[_QUESTION], request[_CALL]
         if question.document is None:
             return self._refused(call, question.errors)

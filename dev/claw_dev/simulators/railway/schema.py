@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime
+from functools import cache
 from importlib.resources import files
 from inspect import isawaitable
 from typing import Any
@@ -52,8 +53,9 @@ def sdl() -> str:
     return files("claw_dev.simulators.railway").joinpath("schema.graphql").read_text(encoding="utf-8")
 
 
+@cache
 def executable_schema() -> GraphQLSchema:
-    """The schema, with a resolver for every field of its roots. Raises KeyError when one has none."""
+    """The schema, the same for everybody, with a resolver for every field of its roots. Raises KeyError when one has none."""
     schema = build_schema(sdl())
     for root, resolvers in ((schema.query_type, QUERIES), (schema.mutation_type, MUTATIONS)):
         assert root is not None  # noqa: S101 - the schema has both

@@ -61,7 +61,7 @@ def _check_name(world: World, project_id: str, name: str, *, but: Service | None
         raise gateway_failure()
     for other in world.ever(Service):
         # Whether a deleted service's name is free at once is not known: it is not, until lists have forgotten it.
-        taken = other.exists or world.is_seen(other)
+        taken = not world.is_forgotten(other)
         if taken and other is not but and (other.project_id, other.name) == (project_id, name):
             raise name_taken(name)
 

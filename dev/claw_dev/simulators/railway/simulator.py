@@ -101,6 +101,7 @@ class RailwaySimulator:
         async with AsyncExitStack() as stack:
             stack.push_async_callback(self.edge.aclose)
             stack.push_async_callback(self.deployments.aclose)
+            stack.push_async_callback(protocol.finish)
             self.base_url = await stack.enter_async_context(serving(app, port=self._port))
             self._stack = stack.pop_all()
         return self

@@ -92,10 +92,11 @@ class World:
 
     def is_seen(self, record: Record) -> bool:
         """Whether a list or a read shows it: a little later than it is made, and a little longer than it exists."""
-        now = self.monotonic()
-        if now - record.born < self.pace.lag:
-            return False
-        return record.died is None or now - record.died < self.pace.lag
+        return self.monotonic() - record.born >= self.pace.lag and not self.is_forgotten(record)
+
+    def is_forgotten(self, record: Record) -> bool:
+        """Whether it is gone, and no list can show it any more."""
+        return record.died is not None and self.monotonic() - record.died >= self.pace.lag
 
     def seen(self, kind: type[R]) -> list[R]:
         """What a list shows."""
