@@ -10,7 +10,7 @@ import httpx
 
 from claw_dev.simulators.railway.records import Deployment, Instance, Status
 from claw_dev.simulators.railway.simulator import RailwaySimulator
-from claw_operator.external import ComputeState, DesiredCompute, ObservedCompute, Owner, Size
+from claw_operator.external import ComputeState, DesiredCompute, ObservedCompute, Owner, Size, Transient
 from claw_operator.external.budget import Budget
 from claw_operator.external.http import Api
 from claw_operator.external.railway import RailwayDriver, RailwayOptions
@@ -71,15 +71,20 @@ async def until(driver: RailwayDriver, owner: Owner, state: ComputeState) -> Obs
         observed = await driver.observe(owner)
         return observed if observed is not None and observed.state is state else None
 
-    return await eventually(is_so, describe=lambda: driver.observe(owner))  # type: ignore[return-value]
+    found = await eventually(is_so, describe=lambda: driver.observe(owner))
+    assert found is not None
+    return found
 
 
 async def gone(driver: RailwayDriver, owner: Owner) -> None:
     """Delete until nothing is seen any more, as the loop does."""
 
     async def is_gone() -> bool:
-        await driver.delete(owner)
-        return await driver.observe(owner) is None
+        try:
+            await driver.delete(owner)
+            return await driver.observe(owner) is None
+        except Transient:
+            return False
 
     await eventually(is_gone)
 

@@ -7,7 +7,7 @@ import pytest
 
 from claw_crds import configuration as wire
 from claw_dev.simulators.railway.pace import Pace
-from claw_dev.simulators.railway.records import Status
+from claw_dev.simulators.railway.records import Environment, Status
 from claw_dev.simulators.railway.simulator import RailwaySimulator
 from claw_dev.simulators.railway.tokens import TokenKind
 from claw_operator.external import ComputeState, NameTaken, Rejected, Size, Transient, Unauthorized
@@ -50,10 +50,9 @@ async def test_a_service_is_made_empty_with_its_address_and_its_owner_mark(
     assert made.fingerprint is None
     service = service_of(railway, desired.owner)
     assert service.variables == {"CLAW_OWNER": desired.owner.mark}
-    assert railway.picture()["claw"]["environments"]["production"]["services"][desired.owner.external_name] == {
-        **railway.picture()["claw"]["environments"]["production"]["services"][desired.owner.external_name],
-        "domains": 1,
-        "latest": None,
+    assert railway.counts() == {
+        kind: {"created": 1, "deleted": 0}
+        for kind in ("Environment", "Instance", "Project", "Service", "ServiceDomain")
     }
     assert writes(railway) == ["CreateService", "CreateServiceDomain"]
 
@@ -73,6 +72,7 @@ async def test_a_deployment_brings_variables_source_limits_and_health_check(
     assert service.settings["healthcheckPath"] == wire.HEALTH_PATH
     assert service.settings["numReplicas"] == 1
     assert service.settings["sleepApplication"] is True
+    assert service.limits is not None
     assert service.limits["cpu"] == 0.5
     assert deployments_of(railway, desired.owner) == [Status.SUCCESS]
     assert writes(railway) == ["CreateService", "CreateServiceDomain", "WriteSettings", "Deploy"]
@@ -106,7 +106,9 @@ async def test_another_size_needs_no_deployment(railway: RailwaySimulator, drive
     await running(driver, desired)
     larger = wanted(desired.owner, size=Size(2000, 2**31))
     assert (await driver.adjust(larger)).size == larger.size
-    assert service_of(railway, desired.owner).limits["cpu"] == 2
+    limits = service_of(railway, desired.owner).limits
+    assert limits is not None
+    assert limits["cpu"] == 2
     assert deployments_of(railway, desired.owner) == [Status.SUCCESS]
     async with driver_on(railway) as another:
         compute = await until(another, desired.owner, ComputeState.RUNNING)
@@ -241,8 +243,10 @@ async def test_nothing_is_deployed_into_a_service_that_was_never_made(driver: Ra
 @pytest.mark.parametrize("kind", list(TokenKind))
 async def test_every_kind_of_token_works_with_its_header(kind: TokenKind) -> None:
     async with RailwaySimulator(token_kind=kind) as railway, driver_on(railway) as driver:
-        await driver.create(wanted())
-        assert len(railway.services) == 1
+        desired = wanted()
+        await running(driver, desired)
+        await gone(driver, desired.owner)
+        assert railway.services == {}
         assert {call.token_kind for call in railway.calls} == {kind.value}
         assert all(call.has_query_string for call in railway.calls)
 
@@ -255,8 +259,6 @@ async def test_a_wrong_token_is_unknown_and_never_gone(railway: RailwaySimulator
 
 
 async def test_a_project_with_two_environments_needs_to_be_told_which(railway: RailwaySimulator) -> None:
-    from claw_dev.simulators.railway.records import Environment
-
     other = railway.world.make(Environment, project_id=railway.project.id, name="staging")
     async with driver_on(railway) as driver:
         with pytest.raises(Rejected, match="production, staging: set RAILWAY_ENVIRONMENT_ID"):

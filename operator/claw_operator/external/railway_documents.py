@@ -95,7 +95,9 @@ _DOCUMENTS = {
         mutation RenameService($id: String!, $name: String!) { serviceUpdate(id: $id, input: { name: $name }) { id } }
     """,
     "DeleteService": """
-        mutation DeleteService($id: String!) { serviceDelete(id: $id) }
+        mutation DeleteService($id: String!, $environmentId: String) {
+          serviceDelete(id: $id, environmentId: $environmentId)
+        }
     """,
     "CreateServiceDomain": """
         mutation CreateServiceDomain($input: ServiceDomainCreateInput!) {

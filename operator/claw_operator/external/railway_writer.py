@@ -170,9 +170,14 @@ class RailwayWriter:
 
     async def delete_service(self, owner: Owner, service_id: str) -> None:
         """Remove it with everything in it. Gone already is success."""
-        # Not in the queue of changes: a deletion is not kept waiting by new customers.
+        variables = {"id": service_id}
+        if self._options.token_kind == "project":
+            # It reaches only its own environment. The others delete the service whole: in its last environment it may
+            # else leave a husk behind, which keeps the name taken.
+            variables["environmentId"] = (await self._api.place()).environment_id
         try:
-            await self._api.confirm("DeleteService", {"id": service_id}, doing=f"delete the service of {owner.name}")
+            # Not in the queue of changes: a deletion is not kept waiting by new customers.
+            await self._api.confirm("DeleteService", variables, doing=f"delete the service of {owner.name}")
         except NotFound:
             return
 
