@@ -17,11 +17,13 @@ from claw_operator.finalize import Finalizer
 from claw_operator.kube import Kube
 from claw_operator.memory import Memories
 from claw_operator.metrics import Metrics
+from claw_operator.orphans import Policy
 from claw_operator.pace import Pacing
 from claw_operator.reconcile import Reconciler
 from claw_operator.report import Reporter
 from claw_operator.rollback import Rollback
 from claw_operator.store import Store
+from claw_operator.sweep import Schedule, Sweeper
 from claw_operator.workqueue import Backoff, WorkQueue
 
 log = logging.getLogger(__name__)
@@ -50,9 +52,15 @@ async def running_loop(
     shutdown_seconds: float,
     clock: Callable[[], datetime],
     random: Random,
+    metrics: Metrics | None = None,
+    policy: Policy | None = None,
+    schedule: Schedule | None = None,
 ) -> AsyncIterator[Loop]:
-    """A loop whose workers run until the block ends; running passes then get `shutdown_seconds` to finish."""
-    store, metrics = Store(), Metrics()
+    """A loop whose workers run until the block ends; running passes then get `shutdown_seconds` to finish.
+
+    `policy` says what is done about orphans, and `schedule` when; without a policy nobody looks for any.
+    """
+    store, metrics = Store(), metrics or Metrics()
     memories = Memories(clock)
     reporter = Reporter(kube, store, metrics, clock)
     finalizer = Finalizer(
@@ -81,12 +89,24 @@ async def running_loop(
     queue = WorkQueue(reconciler.reconcile, random=random.random, workers=workers)
     queue.start()
     makers: list[ComputeDriver | DatabaseDriver] = [*drivers.compute.values(), *drivers.database.values()]
-    listeners = [asyncio.create_task(listen(driver, store, queue, random)) for driver in drivers.compute.values()]
+    beside = [asyncio.create_task(listen(driver, store, queue, random)) for driver in drivers.compute.values()]
+    if policy is not None:
+        sweeper = Sweeper(
+            kube=kube,
+            drivers=drivers,
+            store=store,
+            queue=queue,
+            metrics=metrics,
+            policy=policy,
+            schedule=schedule,
+            clock=clock,
+        )
+        beside.append(asyncio.create_task(sweeper.run(), name="sweep"))
 
     async def stop() -> None:
-        for listener in listeners:
-            listener.cancel()
-        await asyncio.gather(*listeners, return_exceptions=True)
+        for task in beside:
+            task.cancel()
+        await asyncio.gather(*beside, return_exceptions=True)
         await queue.stop(shutdown_seconds)
         for maker in makers:
             await maker.aclose()

@@ -5,29 +5,115 @@ the default, and what an earlier default made must still be found, swept and del
 """
 
 import sys
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from random import Random
 
 import httpx
 
 from claw_operator.drivers import Drivers
 from claw_operator.external import ComputeDriver, DatabaseDriver
+from claw_operator.external.budget import Budget
+from claw_operator.external.http import Api
 from claw_operator.external.local import LocalDriver
+from claw_operator.external.neon import NeonDriver
+from claw_operator.external.neon_options import Isolation, NeonOptions
 from claw_operator.external.postgres import PostgresDriver
+from claw_operator.external.railway import RailwayDriver
+from claw_operator.external.railway_options import RailwayOptions
 from claw_operator.external.runtime import HttpRuntimeClient
+from claw_operator.metrics import Metrics
 from claw_operator.settings import Settings
 
+_RAILWAY_BURST = 4
+"""The share of an hour's calls that may be made at once: 25 customers with 1,000 calls; the rest comes evenly."""
+_NEON_BURST = 40
+"""Calls at once that Neon allows on one route, whatever is left of the minute."""
 
-async def build_drivers(settings: Settings, stack: AsyncExitStack) -> Drivers:
-    """The drivers whose settings are there. Connects to nothing yet; `stack` closes the HTTP sessions."""
-    runtimes = await stack.enter_async_context(httpx.AsyncClient())
-    computes: list[ComputeDriver] = []
-    if settings.local_directory is not None:
-        computes.append(LocalDriver(settings.local_directory, [sys.executable, "-m", "claw_runtime"]))
-    databases: list[DatabaseDriver] = []
-    if settings.postgres_admin_url is not None:
-        databases.append(PostgresDriver(settings.postgres_admin_url.get_secret_value()))
-    return Drivers(
-        compute={driver.name: driver for driver in computes},
-        database={driver.name: driver for driver in databases},
-        runtime=HttpRuntimeClient(runtimes),
-    )
+
+@asynccontextmanager
+async def connected_drivers(settings: Settings, metrics: Metrics, random: Random) -> AsyncIterator[Drivers]:
+    """The drivers whose settings are there, until the block ends. Connects to nothing by itself."""
+    # The loop's workers bound what is under way. A bound here would let slow runtimes keep the others' calls waiting.
+    limits = httpx.Limits(max_connections=None, max_keepalive_connections=100)
+    # No cookies or connections of a provider are shared with what customers' runtimes answer.
+    async with (
+        httpx.AsyncClient(limits=limits) as provider_session,
+        httpx.AsyncClient(limits=limits) as runtime_session,
+    ):
+        parts = _Parts(settings, metrics, random, provider_session)
+        computes = [driver for driver in (parts.local(), parts.railway()) if driver is not None]
+        databases = [driver for driver in (parts.postgres(), parts.neon()) if driver is not None]
+        yield Drivers(
+            compute={driver.name: driver for driver in computes},
+            database={driver.name: driver for driver in databases},
+            runtime=HttpRuntimeClient(runtime_session),
+        )
+
+
+class _Parts:
+    """One method for each driver; None when its settings are not there."""
+
+    def __init__(self, settings: Settings, metrics: Metrics, random: Random, session: httpx.AsyncClient) -> None:
+        self._settings = settings
+        self._metrics = metrics
+        self._random = random
+        self._session = session
+
+    def local(self) -> ComputeDriver | None:
+        directory = self._settings.local_directory
+        if directory is None:
+            return None
+        return LocalDriver(directory, [sys.executable, "-m", "claw_runtime"])
+
+    def postgres(self) -> DatabaseDriver | None:
+        url = self._settings.postgres_admin_url
+        return None if url is None else PostgresDriver(url.get_secret_value())
+
+    def railway(self) -> ComputeDriver | None:
+        settings = self._settings
+        if settings.railway_token is None or settings.railway_project_id is None:
+            return None
+        calls = settings.railway_calls_per_hour
+        budget = Budget.within("Railway", calls=calls, seconds=3600.0, burst=calls // _RAILWAY_BURST)
+        password = settings.clawdbot_registry_password
+        options = RailwayOptions(
+            url=str(settings.railway_api_url).rstrip("/"),
+            token=settings.railway_token.get_secret_value(),
+            token_kind=settings.railway_token_kind,
+            project_id=settings.railway_project_id,
+            environment_id=settings.railway_environment_id,
+            region=settings.railway_region,
+            domain_scheme=settings.railway_domain_scheme,
+            registry_username=settings.clawdbot_registry_username,
+            registry_password=None if password is None else password.get_secret_value(),
+            poll_seconds=settings.railway_poll_seconds,
+        )
+        return RailwayDriver(self._api("railway", budget), options, random=self._random.random)
+
+    def neon(self) -> DatabaseDriver | None:
+        settings = self._settings
+        if settings.neon_api_key is None:
+            return None
+        budget = Budget.within("Neon", calls=settings.neon_calls_per_minute, seconds=60.0, burst=_NEON_BURST)
+        options = NeonOptions(
+            url=str(settings.neon_api_url).rstrip("/"),
+            key=settings.neon_api_key.get_secret_value(),
+            isolation=Isolation(settings.neon_isolation),
+            project_id=settings.neon_project_id,
+            parent_branch=settings.neon_parent_branch,
+            role=settings.neon_role,
+            database=settings.neon_database,
+            org_id=settings.neon_org_id,
+            region=settings.neon_region,
+        )
+        return NeonDriver(self._api("neon", budget), options, random=self._random.random)
+
+    def _api(self, provider: str, budget: Budget) -> Api:
+        return Api(
+            self._session,
+            budget,
+            provider=provider,
+            random=self._random.random,
+            on_call=lambda provider, outcome: self._metrics.provider_calls.labels(provider, outcome).inc(),
+        )
