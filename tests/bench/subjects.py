@@ -29,7 +29,7 @@ from claw_operator.credentials import Credentials
 from claw_operator.desired import Defaults
 from claw_operator.drivers import Drivers
 from claw_operator.events import News
-from claw_operator.external import ObservedDatabase, Owner
+from claw_operator.external import ConnectionUrls, ObservedDatabase, Owner
 from claw_operator.kube import Kube
 from tests.bench.crowd import Body, api_session, is_ready, present_version, watch
 from tests.integration.operator.world import World, WorldComputes, WorldDatabases, WorldRuntimes
@@ -45,10 +45,10 @@ class TimedDatabases(WorldDatabases):
         super().__init__(world)
         self.first_calls: dict[str, float] = {}
 
-    async def observe(self, owner: Owner) -> ObservedDatabase | None:
+    async def observe(self, owner: Owner, *, max_age: float = 0.0) -> ObservedDatabase | None:
         """As in WorldDatabases."""
         self.first_calls.setdefault(owner.name, time.monotonic())
-        return await super().observe(owner)
+        return await super().observe(owner, max_age=max_age)
 
 
 async def operator(arguments: argparse.Namespace) -> None:
@@ -121,7 +121,8 @@ class Floor:
             body = await self._kube.write_status(body, self._first)
             await self._tell(instance)
             owner = Owner(instance.metadata.namespace, instance.metadata.name, instance.metadata.uid)
-            credentials = Credentials.issue(1, "db-1", f"postgresql://{owner.external_name}@db/x", secrets.token_bytes)
+            urls = ConnectionUrls(f"postgresql://{owner.external_name}@db/x")
+            credentials = Credentials.issue(1, "db-1", urls, secrets.token_bytes)
             name = naming.credentials_secret_name(owner.name)
             await self._kube.write_secret(instance, name, credentials.to_secret())
             for status in self._more:
