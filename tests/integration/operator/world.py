@@ -85,6 +85,8 @@ class Compute:
     drift: Drift | None = None
     domain: str | None = None
     message: str = ""
+    stubborn: bool = False
+    """It stays as it is, whatever its provider promised."""
 
 
 class World:
@@ -115,6 +117,8 @@ class World:
         """So many deployments fail."""
         self.dns_records: tuple[str, ...] = ()
         """What is still to be set for a domain of one's own."""
+        self.stale = False
+        """Readings of the whole fleet are from before anything was made."""
         self.looks: Counter[str] = Counter()
         """How often each kind of thing was looked at freshly."""
         self._ids = itertools.count(1)
@@ -195,7 +199,7 @@ class WorldDatabases:
         self._world._fail("observe database")
         self._world.looks["database"] += max_age == 0.0
         row = self._world.databases.get(owner.external_name)
-        if row is None or row.mark != owner.mark or row.unfinished:
+        if row is None or row.mark != owner.mark or row.unfinished or (self._world.stale and max_age):
             return None
         return self._observed(row)
 
@@ -278,7 +282,9 @@ class WorldComputes:
         self._world._fail("observe compute")
         self._world.looks["compute"] += max_age == 0.0
         row = self._world.computes.get(owner.external_name)
-        return None if row is None or row.mark != owner.mark else self._observed(owner, row)
+        if row is None or row.mark != owner.mark or (self._world.stale and max_age):
+            return None
+        return self._observed(owner, row)
 
     async def create(self, desired: DesiredCompute) -> ObservedCompute:
         owner, world = desired.owner, self._world
@@ -311,6 +317,8 @@ class WorldComputes:
         row = self._world.computes[desired.owner.external_name]
 
         def put_right() -> None:
+            if row.stubborn:
+                return
             row.size, row.domain, row.drift = desired.size, desired.domain, None
 
         await self._world._change("adjust", desired.owner, put_right)

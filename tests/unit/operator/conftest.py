@@ -1,6 +1,7 @@
 """One reconciler with a tiny API server and the simulated outside, driven pass by pass."""
 
 import asyncio
+import base64
 from collections.abc import AsyncIterator, Callable
 from datetime import datetime
 from typing import Any, TypeVar
@@ -24,8 +25,9 @@ from claw_operator.report import Reporter
 from claw_operator.rollback import Rollback
 from claw_operator.store import Store
 from claw_operator.workqueue import Result
+from tests.eventually import eventually
 from tests.integration.operator.world import Compute, World, WorldComputes, WorldDatabases, WorldRuntimes
-from tests.unit.operator.api_server import INSTANCES, PLANS, ApiServer
+from tests.unit.operator.api_server import INSTANCES, PLANS, SECRETS, ApiServer
 from tests.unit.operator.examples import NOW, UID, body, plan, random_bytes
 
 Object = dict[str, Any]
@@ -33,16 +35,20 @@ T = TypeVar("T")
 
 
 class Outside(World):
-    """The simulated outside, with two more ways to be odd."""
+    """The simulated outside, with three more ways to be odd."""
 
     slow = ""
     """This change takes longer than the others."""
+    after: tuple[str, str] = ("", "")
+    """The first change is not answered before the second one was carried out."""
     version = "1.0.0"
     """Of the runtimes."""
 
     async def _change(self, what: str, owner: Owner, do: Callable[[], T]) -> T:
         for _ in range(10 if what == self.slow else 0):
             await asyncio.sleep(0)
+        if what == self.after[0]:
+            await eventually(lambda: self.after[1] in self.counts())
         return await super()._change(what, owner, do)
 
 
@@ -128,8 +134,14 @@ class Stage:
     async def passes(self, number: int = 1) -> Result:
         """That many passes, and what the last one said."""
         for _ in range(number):
-            result = await self._reconciler.reconcile(UID)
+            async with asyncio.timeout(10):
+                result = await self._reconciler.reconcile(UID)
         return result
+
+    def secret(self) -> dict[str, str]:
+        """What the instance's Secret holds."""
+        data = self.api.objects[f"{SECRETS}/ada-credentials"]["data"]
+        return {key: base64.b64decode(value).decode() for key, value in data.items()}
 
     @property
     def instance(self) -> ClawInstance:

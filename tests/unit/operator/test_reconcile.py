@@ -10,11 +10,11 @@ import pytest
 from claw_crds import naming
 from claw_crds.conditions import ConditionStatus, ConditionType, Reason
 from claw_crds.v1alpha1 import ClawInstanceStatus, DatabaseStatus, ProvisioningStatus
-from claw_operator.external import RateLimited, Transient
+from claw_operator.external import ComputeState, RateLimited, Transient
 from tests.integration.operator.world import Database
 from tests.unit.operator.api_server import SECRETS, TEST_FAILED, after, answer, before, secret_of, status
 from tests.unit.operator.conftest import Object, Stage
-from tests.unit.operator.examples import NOW, UID, condition
+from tests.unit.operator.examples import CREDENTIALS, NOW, UID, condition
 
 READY, SYNCED = ConditionType.READY, ConditionType.SYNCED
 NAME = naming.external_name(UID)
@@ -154,6 +154,124 @@ class TestTheApiServer:
 def _to_archive(instance: Object) -> None:
     instance["spec"]["deletionPolicy"] = "Archive"
     instance["metadata"]["generation"] += 1
+
+
+class TestTwoOperators:
+    """Both work on one instance, and one is faster than the other."""
+
+    @pytest.mark.parametrize("last", ["ours", "theirs"])
+    async def test_the_secret_holds_the_password_that_was_set_last(self, stage: Stage, last: str) -> None:
+        """Whoever writes the Secret second does not know which of the two passwords works."""
+        written = stage.apply()
+        theirs = CREDENTIALS.to_secret() | {
+            naming.SECRET_DATABASE_ID: "db-1",
+            naming.SECRET_DATABASE_URL: "postgresql://their-password",
+        }
+
+        def they_are_faster() -> None:
+            (database,) = stage.world.databases.values()
+            database.password = "their-password" if last == "theirs" else database.password
+            database.id = "db-1"
+            values = {key: value.encode() for key, value in theirs.items()}
+            stage.api.put(SECRET, secret_of(written, values))
+
+        stage.api.at("POST", SECRETS, before(they_are_faster))
+        await stage.passes(3)
+        (database,), (compute,) = stage.world.databases.values(), stage.world.computes.values()
+        secret = stage.secret()
+        assert database.password is not None
+        assert database.password in secret[naming.SECRET_DATABASE_URL]
+        assert database.password in compute.variables["DATABASE_URL"]
+        assert secret[naming.SECRET_API_KEY] == CREDENTIALS.api_key, "it may have been mailed already"
+        assert condition(stage.status, READY).reason == Reason.AVAILABLE
+
+    async def test_a_key_is_rotated_once(self, stage: Stage) -> None:
+        await available(stage)
+        first = stage.secret()[naming.SECRET_API_KEY]
+        rotate(stage)
+
+        def they_are_faster() -> None:
+            data = {key: value.encode() for key, value in stage.secret().items()}
+            data[naming.SECRET_CREDENTIALS_REVISION] = b"2"
+            stage.api.put(SECRET, secret_of(stage.api.objects[stage.path], data))
+
+        stage.api.at("PATCH", SECRETS, before(they_are_faster))
+        await stage.passes(3)
+        assert stage.secret()[naming.SECRET_API_KEY] == first, "ours would have replaced the one that they rotated"
+        assert condition(stage.status, READY).reason == Reason.AVAILABLE
+
+
+class TestTheFleet:
+    """What rests is seen with all others; what is to be changed, by itself."""
+
+    async def test_an_instance_that_rests_is_never_looked_at_by_itself(self, stage: Stage) -> None:
+        await available(stage)
+        looks = stage.world.looks.copy()
+        await stage.passes(5)
+        stage.restart()
+        await stage.passes(5)
+        assert stage.world.looks == looks
+
+    async def test_what_seems_to_be_missing_is_looked_at_again_before_it_is_made(self, stage: Stage) -> None:
+        await available(stage)
+        stage.world.stale = True  # the fleet's reading is from before it was made
+        await stage.passes()
+        assert condition(stage.status, READY).reason == Reason.AVAILABLE
+        assert stage.world.counts()["create compute"] == 1
+
+    async def test_somebody_who_asks_for_a_look_gets_one(self, stage: Stage) -> None:
+        await available(stage)
+        looks = stage.world.looks.copy()
+        stage.change(lambda o: o["metadata"].update(annotations={naming.RECONCILE_REQUESTED_AT: "now"}))
+        await stage.passes(3)
+        assert stage.world.looks - looks == {"database": 1, "compute": 1}
+
+    async def test_while_a_deployment_is_under_way_only_the_compute_is_looked_at(self, stage: Stage) -> None:
+        stage.apply()
+        stage.world.platform_is_slow = True
+        await stage.passes(2)
+        looks = stage.world.looks.copy()
+        await stage.passes(3)
+        assert stage.world.looks - looks == {"compute": 3}
+
+
+class TestTheRuntimesOwnWord:
+    """It says which deployment it is, and so nobody has to wait for the platform."""
+
+    async def test_a_new_runtime_that_answers_is_available_although_the_platform_says_deploying(
+        self, stage: Stage
+    ) -> None:
+        stage.apply()
+        stage.world.platform_is_slow = True
+        result = await stage.passes(2)
+        assert condition(stage.status, ConditionType.COMPUTE_READY).reason == Reason.DEPLOYING
+        assert result.requeue_after == pytest.approx(0.01), "as often as the driver can be asked"
+        (compute,) = stage.world.computes.values()
+        compute.process = compute.fingerprint
+        await stage.passes()
+        assert condition(stage.status, READY).reason == Reason.AVAILABLE
+        assert compute.state == ComputeState.DEPLOYING
+
+    async def test_the_old_runtime_is_not_taken_for_the_new_one(self, stage: Stage) -> None:
+        await available(stage)
+        stage.world.platform_is_slow = True
+        (compute,) = stage.world.computes.values()
+        configured = stage.world.counts()["configure"]
+
+        def change(instance: Object) -> None:
+            instance["spec"] |= {"region": "eu-west", "assistant": {"name": "Byron"}}
+            instance["metadata"]["generation"] += 1
+
+        stage.change(change)
+        await stage.passes(3)
+        runtime = condition(stage.status, ConditionType.RUNTIME_READY)
+        assert (runtime.status, runtime.message) == (ConditionStatus.FALSE, "The new runtime is starting.")
+        before_new = stage.world.counts()["configure"]
+        compute.process = compute.fingerprint
+        await stage.passes()
+        assert condition(stage.status, READY).reason == Reason.AVAILABLE
+        assert compute.deployments == 2
+        assert before_new - configured <= 1, "the old one is told what changed, and not asked again and again"
 
 
 class TestWhatIsTold:
