@@ -183,7 +183,7 @@ async def test_a_branch_has_one_read_write_compute(client: Client) -> None:
 
 
 async def test_an_operation_that_fails_takes_those_after_it_along(client: Client) -> None:
-    client.neon.chains.to_fail["create_branch"] = 1
+    client.neon.chains.fail("create_branch")
     made = await client.new_branch("claw-a")
     listed = (await client.get(f"{client.here}/operations", limit="100")).json()["operations"]
     by_id = {operation["id"]: operation["status"] for operation in listed}

@@ -7,6 +7,7 @@ import sys
 
 from claw_dev.simulators.neon.keys import Key
 from claw_dev.simulators.neon.pace import Pace
+from claw_dev.simulators.neon.protocol import API_PREFIX
 from claw_dev.simulators.neon.simulator import DEFAULT_KEY, DEFAULT_PROJECT, NeonSimulator
 from claw_dev.simulators.neon.world import PlanLimits
 from claw_dev.simulators.serving import until_told_to_stop
@@ -27,7 +28,7 @@ async def serve(arguments: argparse.Namespace) -> None:
         plan=PlanLimits(active_computes=arguments.active_computes),
         seed=arguments.seed,
     ) as neon:
-        logger.info("Neon simulator at %s, project %s", neon.url, neon.project_id)
+        logger.info("Neon simulator at %s, its API below %s, project %s", neon.address, API_PREFIX, neon.project_id)
         await until_told_to_stop()
 
 

@@ -41,8 +41,7 @@ class Chains:
         self._random = random
         self._novelties = novelties
         self._running: dict[str, asyncio.Task[None]] = {}
-        self.to_fail: Counter[str] = Counter()
-        """How many of the next operations of an action end as failed."""
+        self._to_fail: Counter[str] = Counter()
 
     def refuse_if_busy(self, project_id: str) -> None:
         """Raise NeonProblem 423 while an operation of the project is under way."""
@@ -58,6 +57,10 @@ class Chains:
             work = self._run(project_id, list(zip(operations, steps, strict=True)))
             self._running[project_id] = asyncio.create_task(work, name=f"operations of {project_id}")
         return operations
+
+    def fail(self, action: str, times: int = 1) -> None:
+        """Let the next operations of an action end as failed, without any effect."""
+        self._to_fail[action] += times
 
     async def settled(self) -> None:
         """Return when no operation is under way."""
@@ -98,8 +101,8 @@ class Chains:
         seconds = self._pace.of_operation(step.action, self._random)
         await asyncio.sleep(seconds)
         duration = round(seconds * 1000)
-        if self.to_fail[step.action] > 0:
-            self.to_fail[step.action] -= 1
+        if self._to_fail[step.action] > 0:
+            self._to_fail[step.action] -= 1
             return self._fail(operation, duration)
         try:
             await step.effect()

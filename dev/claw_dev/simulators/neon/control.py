@@ -1,6 +1,6 @@
 """`/_sim/`: what people, time and the network do, and what a test wants to see."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from http import HTTPStatus
 from typing import Any, TypeVar
 
@@ -32,6 +32,15 @@ class Unavailable(BaseModel):
     project_ids: list[str]
 
 
+class Size(BaseModel):
+    """`PUT /_sim/size`: how many bytes are in a branch. With a PostgreSQL server the next measurement knows better."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    branch_id: str
+    bytes: int = Field(ge=0)
+
+
 class Failures(BaseModel):
     """`POST /_sim/failures`: let the next operations of an action fail."""
 
@@ -60,6 +69,7 @@ class Control:
             web.delete(CONTROL_PREFIX + "calls", self._forget_calls),
             web.post(CONTROL_PREFIX + "use", self._use),
             web.put(CONTROL_PREFIX + "unavailable", self._unavailable),
+            web.put(CONTROL_PREFIX + "size", self._size),
             web.post(CONTROL_PREFIX + "failures", self._failures),
             *fault_routes(self.faults),
         ]
@@ -89,9 +99,17 @@ class Control:
         self.neon.world.unavailable_projects = set((await _order(request, Unavailable)).project_ids)
         return _done()
 
+    async def _size(self, request: web.Request) -> web.Response:
+        order = await _order(request, Size)
+        branch = self.neon.world.branches.now(order.branch_id)
+        if branch is None:
+            raise web.HTTPNotFound(text="there is no such branch")
+        self.neon.world.branches.put(replace(branch, logical_size=order.bytes))
+        return _done()
+
     async def _failures(self, request: web.Request) -> web.Response:
         order = await _order(request, Failures)
-        self.neon.chains.to_fail[order.action] += order.times
+        self.neon.chains.fail(order.action, order.times)
         return _done()
 
 

@@ -34,7 +34,11 @@ class Endpoints:
             raise exists("read-write endpoint")
         if not branch.default:
             self._refuse_if_too_many(project, len(options))
-        return [self._world.endpoints.put(self._new(project, branch, option)) for option in options]
+        endpoints = [self._new(project, branch, option) for option in options]
+        for endpoint in endpoints:
+            self._world.endpoints.put(endpoint)
+            self._world.tallies["endpoints created"] += 1
+        return endpoints
 
     def create(self, project: Project, new: NewEndpoint) -> Changed:
         """One more compute."""
@@ -141,7 +145,6 @@ class Endpoints:
             raise refused("autoscaling_limit_min_cu must not be greater than autoscaling_limit_max_cu")
         timeout = options.suspend_timeout_seconds
         now = self._world.clock()
-        self._world.tallies["endpoints created"] += 1
         return Endpoint(
             id=self._world.ids.endpoint(),
             project_id=project.id,

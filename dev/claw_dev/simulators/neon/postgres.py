@@ -39,6 +39,8 @@ class PostgresStorage:
         self._databases: dict[str, str] = {}
         """Branch ids by the names of databases that exist."""
         self._roles: set[str] = set()
+        self._open: set[str] = set()
+        """Ids of branches whose roles may log in."""
         self._sizes: tuple[float, Mapping[str, int]] = (float("-inf"), {})
         # Two changes of the same rows of the catalog would fail instead of waiting for each other.
         self._one_at_a_time = asyncio.Lock()
@@ -72,10 +74,11 @@ class PostgresStorage:
                 await self._drop_role(connection, self._name(branch.id, role))
 
     async def make_role(self, branch: Branch, role: Role) -> None:
-        """Open, as the branch's other roles are if anybody is let in."""
+        """It may log in if the branch's others may."""
         async with self._changing() as connection:
             await self._create_role(connection, branch, role)
-            await _execute(connection, "ALTER ROLE {role} LOGIN", role=self._name(branch.id, role.name))
+            if branch.id in self._open:
+                await _execute(connection, "ALTER ROLE {role} LOGIN", role=self._name(branch.id, role.name))
 
     async def set_password(self, branch: Branch, role: Role) -> None:
         """The server gets, and may log, only the verifier."""
@@ -109,10 +112,12 @@ class PostgresStorage:
 
     async def open(self, branch: Branch) -> None:
         """Roles may log in."""
+        self._open.add(branch.id)
         await self._let_in(branch, "ALTER ROLE {role} LOGIN")
 
     async def close(self, branch: Branch) -> None:
         """Roles may not log in, and nobody stays."""
+        self._open.discard(branch.id)
         await self._let_in(branch, "ALTER ROLE {role} NOLOGIN")
         await self.end_sessions(branch)
 

@@ -54,12 +54,13 @@ class Projects:
     def update(self, project: Project, change: ProjectChange) -> tuple[Project, list[Operation]]:
         """Another name, other settings. What is not named in them stays."""
         self._chains.refuse_if_busy(project.id)
+        kept = change.history_retention_seconds
         changed = replace(
             project,
             name=change.name or project.name,
             settings=_merged(project.settings, change.settings),
             endpoint_settings=_merged(project.endpoint_settings, change.default_endpoint_settings),
-            history_retention_seconds=change.history_retention_seconds or project.history_retention_seconds,
+            history_retention_seconds=project.history_retention_seconds if kept is None else kept,
             updated_at=self._world.clock(),
         )
         self._world.projects.put(changed)
@@ -91,9 +92,10 @@ class Projects:
 
     def use(self, project: Project, used: Mapping[str, int]) -> None:
         """Let the project have used that much in this billing period; at a limit all its computes stop."""
-        changed = self._world.projects.put(replace(project, used={**project.used, **used}))
+        changed = replace(project, used={**project.used, **used})
+        self._chains.refuse_if_busy(project.id)
+        self._world.projects.put(changed)
         if changed.is_over_quota != project.is_over_quota:
-            self._chains.refuse_if_busy(project.id)
             self._chains.start(project.id, self._quota_steps(project.id))
 
     def _quota_steps(self, project_id: str) -> list[Step]:

@@ -11,7 +11,7 @@ from typing import Any, Self
 from aiohttp import web
 
 from claw_dev.simulators.faults import FaultQueue
-from claw_dev.simulators.injection import injecting
+from claw_dev.simulators.injection import CONTROL_PREFIX, injecting
 from claw_dev.simulators.neon.api import Neon, unknown
 from claw_dev.simulators.neon.api_branches import branch_routes
 from claw_dev.simulators.neon.api_computes import database_routes, endpoint_routes, role_routes
@@ -73,6 +73,8 @@ class NeonSimulator:
     ) -> None:
         self.url = ""
         """What `NEON_API_URL` is set to. Known once it is served."""
+        self.address = ""
+        """Without the API's path."""
         self.control_url = ""
         """Where `/_sim/` is."""
         self.project_id = project
@@ -107,12 +109,12 @@ class NeonSimulator:
             self._neon.projects.create(self._first, self._org_id, project_id=self.project_id)
             await self.chains.settled()
             self.world.catch_up()
-            address = await self._resources.enter_async_context(serving(self._app(), port=self._port))
+            self.address = await self._resources.enter_async_context(serving(self._app(), port=self._port))
         except BaseException:
             await self._resources.aclose()
             raise
-        self.url = address + API_PREFIX
-        self.control_url = address + "/_sim/"
+        self.url = self.address + API_PREFIX
+        self.control_url = self.address + CONTROL_PREFIX
         return self
 
     async def __aexit__(
