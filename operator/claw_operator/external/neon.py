@@ -57,7 +57,8 @@ class NeonDriver:
         """Raises ValueError when databases are to be branches and the options name no project."""
         self.poll_seconds = _LOOKS * options.poll_seconds
         self._options = options
-        requests, durations = NeonApi(api, options.url, options.key), Durations()
+        requests = NeonApi(api, options.url, options.key, page_size=options.page_size)
+        durations = Durations()
 
         def writer(project: str) -> Writer:
             return Writer(requests, project, options, durations, random=random, sleep=sleep, monotonic=monotonic)

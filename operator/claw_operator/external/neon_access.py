@@ -11,7 +11,7 @@ from typing import Any
 from claw_operator.external import ConnectionUrls, Rejected, Transient
 from claw_operator.external.neon_api import NeonApi
 from claw_operator.external.neon_database import NeonDatabase, read_write
-from claw_operator.external.neon_errors import Conflict, PasswordsNotStored
+from claw_operator.external.neon_errors import Conflict, Missing, PasswordsNotStored
 from claw_operator.external.neon_models import Endpoint
 from claw_operator.external.neon_options import NeonOptions
 from claw_operator.external.neon_urls import composed_url, connection_urls

@@ -38,8 +38,6 @@ from claw_operator.external.neon_models import (
 Model = TypeVar("Model", bound=BaseModel)
 Json = Mapping[str, Any]
 
-BRANCHES_PER_PAGE = 1000
-PROJECTS_PER_PAGE = 400
 OPERATIONS_SHOWN = 100
 _LONGEST_LIST = 1000  # pages; a server that goes round in circles must not keep us for ever
 
@@ -63,8 +61,9 @@ class Projects:
 class NeonApi:
     """Requests under one key. `task` is what is being done, in words, for whoever reads an error."""
 
-    def __init__(self, api: Api, url: str, key: str) -> None:
+    def __init__(self, api: Api, url: str, key: str, *, page_size: int) -> None:
         self._api = api
+        self._page_size = str(page_size)
         self._url = url.rstrip("/")
         self._key = key
 
@@ -72,7 +71,7 @@ class NeonApi:
         self, project: str, task: str, *, search: str | None = None, lane: Lane = Lane.URGENT
     ) -> Branches:
         """The branches of a project. `search` finds parts of names and ids, not only whole ones."""
-        params = {"limit": str(BRANCHES_PER_PAGE), "sort_by": "created_at", "sort_order": "asc"}
+        params = {"limit": self._page_size, "sort_by": "created_at", "sort_order": "asc"}
         if search is not None:
             params["search"] = search
         found: dict[str, Branch] = {}
@@ -149,7 +148,7 @@ class NeonApi:
 
     async def projects(self, org_id: str | None, task: str, *, search: str | None = None, lane: Lane) -> Projects:
         """The account's projects. `search` finds parts of names and ids, not only whole ones."""
-        params = {"limit": str(PROJECTS_PER_PAGE)}
+        params = {"limit": self._page_size}
         params |= {"org_id": org_id} if org_id is not None else {}
         params |= {"search": search} if search is not None else {}
         found: dict[str, Project] = {}

@@ -43,3 +43,5 @@ class NeonOptions:
     """How long one write waits for its turn, and then for the project to be free of operations of others."""
     operations_seconds: float = 300.0
     """How long the operations of one write may take."""
+    page_size: int = 400
+    """How many branches or projects are asked for at once; 400 is what Neon gives of projects."""

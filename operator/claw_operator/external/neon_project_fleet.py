@@ -22,6 +22,7 @@ from claw_operator.external.neon_words import Words
 
 _TASK = "list the databases"
 _AT_ONCE = 8  # projects that are asked at the same time
+_FRESH = 60.0  # seconds for which details are good for somebody in a hurry
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,6 @@ class ProjectFleet:
         """Readings up to `shortest_age` old are good for everybody; who asks for newer ones is in a hurry."""
         self._api = api
         self._org_id = org_id
-        self._settle_seconds = settle_seconds
         self._shortest_age = shortest_age
         self._monotonic = monotonic
         self._shared = Shared(self._read, monotonic=monotonic)
@@ -92,6 +92,10 @@ class ProjectFleet:
             raise Transient(f"Neon could not list all projects in time, and the one of {owner.name} may be missing")
         return [await self._fresh(database) for database in found] if hurry else found
 
+    def known(self, owner: Owner) -> NeonDatabase | None:
+        """What we wrote for the owner a moment ago."""
+        return self._words.of(owner)
+
     async def search(self, owner: Owner, task: str) -> list[NeonDatabase]:
         """What bears the owner's name and mark in a list that is made now; it may not be complete."""
         listed = await self._api.projects(self._org_id, task, search=owner.external_name, lane=Lane.URGENT)
@@ -109,6 +113,7 @@ class ProjectFleet:
     def deleted(self, database: NeonDatabase) -> None:
         """It was deleted by us."""
         self._words.is_gone(database.mark)
+        self._details.pop(database.project_id, None)
 
     async def _read(self) -> ProjectReading:
         lane, self._lane = self._lane, Lane.ROUTINE
@@ -132,7 +137,7 @@ class ProjectFleet:
     async def _fresh(self, database: NeonDatabase) -> NeonDatabase:
         """The database with its endpoint as it is now, or was a moment ago."""
         details = self._details.get(database.project_id)
-        if details is None or self._monotonic() - details.read_at > self._settle_seconds:
+        if details is None or self._monotonic() - details.read_at > _FRESH:
             details = await self._asked(database.project_id, Lane.URGENT)
         if details is None:
             return database

@@ -82,10 +82,9 @@ class ProjectLayout:
         """Make the project, or adopt the one that an earlier, lost call made."""
         owner = desired.owner
         async with self._makers.setdefault(owner.mark, asyncio.Lock()):
-            await self._sleep(max(0.0, self._lists_are_current_at - self._monotonic()))
-            found = chosen(await self._fleet.search(owner, task), owner)
+            found = await self._made_meanwhile(owner, task)
             if found is not None:
-                return await self._adopted(found, task)
+                return found
             try:
                 answer = await self._api.create_project(self._project_of(desired), task)
             except NoAnswer as error:
@@ -117,6 +116,15 @@ class ProjectLayout:
     async def _adopted(self, database: NeonDatabase, task: str) -> NeonDatabase:
         await self.writer(database.project_id).settled(database.branch.id, task)
         return self.wrote(replace(database, branch=ready(database.branch)))
+
+    async def _made_meanwhile(self, owner: Owner, task: str) -> NeonDatabase | None:
+        """What another task of ours made, or another process just before this one started."""
+        too_early = self._lists_are_current_at - self._monotonic()
+        if too_early <= 0:
+            return self._fleet.known(owner)
+        await self._sleep(too_early)
+        found = self._fleet.known(owner) or chosen(await self._fleet.search(owner, task), owner)
+        return None if found is None else await self._adopted(found, task)
 
     async def _made_after_all(self, owner: Owner, error: NoAnswer, task: str) -> NeonDatabase:
         """What the unanswered request made. Raises the error when it certainly made nothing."""
