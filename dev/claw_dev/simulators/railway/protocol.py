@@ -24,6 +24,7 @@ from claw_dev.simulators.railway.world import World
 PATH = "/graphql/v2"
 _CALL = web.RequestKey("call", Call)
 _QUESTION = web.RequestKey("question", Question)
+_LAST_MOMENT = 5.0
 _CODE_OF_INPUT = "BAD_USER_INPUT"
 
 
@@ -103,9 +104,13 @@ class Protocol:
         return response
 
     async def finish(self) -> None:
-        """Wait until everything is carried out that somebody asked for."""
-        if self._under_way:
-            await asyncio.wait(set(self._under_way))
+        """Give what somebody asked for a moment to be carried out."""
+        tasks = set(self._under_way)
+        if tasks:
+            await asyncio.wait(tasks, timeout=_LAST_MOMENT)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _execute(self, request: web.Request, after: float) -> web.Response:
         await asyncio.sleep(after)

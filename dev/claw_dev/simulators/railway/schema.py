@@ -55,7 +55,7 @@ def sdl() -> str:
 
 @cache
 def executable_schema() -> GraphQLSchema:
-    """The schema, the same for everybody, with a resolver for every field of its roots. Raises KeyError when one has none."""
+    """The schema, the same for everybody. Raises KeyError when a field of its roots has no resolver."""
     schema = build_schema(sdl())
     for root, resolvers in ((schema.query_type, QUERIES), (schema.mutation_type, MUTATIONS)):
         assert root is not None  # noqa: S101 - the schema has both
