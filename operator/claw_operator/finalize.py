@@ -8,6 +8,8 @@ import logging
 from datetime import datetime, timedelta
 from typing import Any
 
+from pydantic import ValidationError
+
 from claw_crds import naming
 from claw_crds.conditions import find
 from claw_crds.v1alpha1 import ConditionType, DeletionPolicy, ObjectMeta, Reason
@@ -15,7 +17,7 @@ from claw_operator import findings
 from claw_operator.desired import Defaults
 from claw_operator.drivers import Drivers, UnknownDriver, pick
 from claw_operator.external import ExternalError, Owner, Rejected
-from claw_operator.kube import Kube
+from claw_operator.kube import Kube, NotFound
 from claw_operator.memory import Memories
 from claw_operator.metrics import Metrics
 from claw_operator.pace import retry
@@ -70,7 +72,7 @@ class Finalizer:
                 pick(self._drivers, *self._driver_names(body)),
                 self._kube,
                 self._metrics,
-                archive_until=self._archive_until(body, meta),
+                archive_until=await self._archive_until(body, meta),
             )
         except UnknownDriver as error:
             return await self._wait(body, meta, Rejected(str(error)))
@@ -94,12 +96,19 @@ class Finalizer:
         await self._reporter.say(body, findings.deleting(f"Waiting: {error}", error))
         return retry(error)
 
-    def _archive_until(self, body: Body, meta: ObjectMeta) -> datetime | None:
-        """Counted from the request for deletion, so that every pass says the same."""
+    async def _archive_until(self, body: Body, meta: ObjectMeta) -> datetime | None:
+        """Until when an archive is kept; None for other policies."""
+        if _policy(body) != DeletionPolicy.ARCHIVE or meta.deletion_timestamp is None:
+            return None
         name = ((body.get("spec") or {}).get("planRef") or {}).get("name", "")
-        plan = self._store.plan(name)
-        days = timedelta(days=_RETENTION_DAYS if plan is None else plan.spec.retention_days)
-        return None if meta.deletion_timestamp is None else meta.deletion_timestamp + days
+        try:
+            # The watch of the plans may be behind that of the instances.
+            plan = self._store.plan(name) or await self._kube.get_plan(name)
+            days = plan.spec.retention_days
+        except (NotFound, ValidationError):
+            days = _RETENTION_DAYS
+        # From the request for deletion on, so that every pass says the same.
+        return meta.deletion_timestamp + timedelta(days=days)
 
     def _driver_names(self, body: Body) -> tuple[str, str]:
         spec = body.get("spec") or {}

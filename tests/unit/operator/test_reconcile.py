@@ -10,9 +10,9 @@ import pytest
 from claw_crds import naming
 from claw_crds.conditions import ConditionStatus, ConditionType, Reason
 from claw_crds.v1alpha1 import ClawInstanceStatus, DatabaseStatus, ProvisioningStatus
-from claw_operator.external import ComputeState, RateLimited, Transient
+from claw_operator.external import ComputeState, ExternalError, RateLimited, Rejected, Transient, Unauthorized
 from tests.integration.operator.world import Database
-from tests.unit.operator.api_server import SECRETS, TEST_FAILED, after, answer, before, secret_of, status
+from tests.unit.operator.api_server import PLANS, SECRETS, TEST_FAILED, after, answer, before, secret_of, status
 from tests.unit.operator.conftest import Object, Stage
 from tests.unit.operator.examples import CREDENTIALS, NOW, UID, condition
 
@@ -176,12 +176,14 @@ class TestTwoOperators:
             stage.api.put(SECRET, secret_of(written, values))
 
         stage.api.at("POST", SECRETS, before(they_are_faster))
-        await stage.passes(3)
+        await stage.passes()
         (database,), (compute,) = stage.world.databases.values(), stage.world.computes.values()
         secret = stage.secret()
         assert database.password is not None
         assert database.password in secret[naming.SECRET_DATABASE_URL]
+        await stage.passes(2)
         assert database.password in compute.variables["DATABASE_URL"]
+        assert compute.deployments == 1, "a password that does not work was deployed"
         assert secret[naming.SECRET_API_KEY] == CREDENTIALS.api_key, "it may have been mailed already"
         assert condition(stage.status, READY).reason == Reason.AVAILABLE
 
@@ -533,6 +535,63 @@ class TestDeletion:
         assert (await stage.passes()).failed is True
         assert condition(stage.status, SYNCED).reason == Reason.REJECTED
         assert "railway" in condition(stage.status, SYNCED).message
+
+    async def test_what_is_seen_gone_is_not_waited_for_whatever_its_provider_says(self, stage: Stage) -> None:
+        await available(stage)
+        stage.world.computes.clear()
+        stage.world.databases.clear()
+        stage.world.failing["delete compute"] = Rejected("no such service")
+        stage.world.failing["delete database"] = Rejected("no such branch")
+        delete(stage)
+        await stage.passes()
+        assert stage.path not in stage.api.objects
+
+    @pytest.mark.parametrize("error", [Rejected("it is protected"), AWAY, Unauthorized("who are you")])
+    async def test_what_is_still_there_is_waited_for(self, stage: Stage, error: ExternalError) -> None:
+        await available(stage)
+        stage.world.failing["delete compute"] = error
+        delete(stage)
+        assert (await stage.passes()).failed is True
+        assert str(error) in condition(stage.status, READY).message
+        assert len(stage.world.computes) == len(stage.world.databases) == 1
+
+    async def test_a_secret_that_may_not_be_deleted_is_left_to_the_garbage_collector(self, stage: Stage) -> None:
+        await available(stage)
+        stage.api.at("DELETE", SECRETS, answer(status(403, "Forbidden", "no right to delete secrets")))
+        delete(stage)
+        await stage.passes()
+        assert stage.path not in stage.api.objects
+
+    @pytest.mark.parametrize("spec", [{"compute": {"driver": "nobody"}}, {"planRef": {"name": "nothing"}}])
+    async def test_what_could_never_be_made_is_not_kept(self, stage: Stage, spec: Object) -> None:
+        """It would have to wait for somebody to bring the driver or the plan, only to be deleted."""
+        stage.apply(**spec)
+        await stage.passes(2)
+        assert condition(stage.status, SYNCED).reason in (Reason.INVALID_SPEC, Reason.PLAN_NOT_FOUND)
+        assert stage.instance.metadata.finalizers == ()
+
+    @pytest.mark.parametrize(
+        ("plan", "days"),
+        [({"retentionDays": 90}, 90), ({"retentionDays": -1}, 30), (None, 30)],
+        ids=["as the plan says", "one that does not parse", "one that is gone"],
+    )
+    async def test_an_archive_is_kept_for_the_plans_retention_from_the_request_on(
+        self, stage: Stage, plan: Object | None, days: int
+    ) -> None:
+        await available(stage, deletionPolicy="Archive")
+        stage.store.forget_plan("pro")
+        stored = stage.api.objects.pop(f"{PLANS}/pro")
+        if plan is not None:
+            stage.api.put(f"{PLANS}/pro", stored | {"spec": stored["spec"] | plan})
+        delete(stage)
+        stage.now = NOW + timedelta(hours=5)
+        stage.api.at("PATCH", stage.path, lambda carry_out, _: carry_out())  # the status
+        stage.api.at("PATCH", stage.path, answer(status(503, "ServiceUnavailable", "later")))  # the finalizer
+        await stage.passes(2)
+        (database,) = stage.world.databases.values()
+        assert database.archived_until == NOW + timedelta(days=days)
+        assert stage.world.counts()["archive database"] == 1
+        assert stage.path not in stage.api.objects
 
     async def test_a_policy_that_this_operator_does_not_know_keeps_the_data(self, stage: Stage) -> None:
         await available(stage)
