@@ -1,4 +1,4 @@
-"""What goes wrong between us and Railway: lost answers, lagging reads, refusals. Nothing is doubled, nothing is lost."""
+"""What goes wrong between us and Railway: lost answers, lagging reads, refusals. Nothing is doubled, nothing lost."""
 
 from collections.abc import Awaitable, Callable
 
@@ -13,7 +13,6 @@ from claw_operator.external import (
     DesiredCompute,
     ExternalError,
     ObservedCompute,
-    Owner,
     RateLimited,
     Size,
     Transient,
@@ -72,6 +71,16 @@ async def test_an_operator_that_died_after_a_write_is_succeeded_by_one_that_doub
             await _provision(successor, desired)
         counts = railway.counts()
         assert {counts[kind]["created"] for kind in ("Service", "ServiceDomain", "Deployment")} == {1}
+
+
+@pytest.mark.parametrize("kind", UNANSWERED)
+async def test_a_repository_whose_connection_got_no_answer_is_deployed(kind: FaultKind) -> None:
+    desired = wanted(image=None, repository="claw-dev/clawdbot")
+    async with RailwaySimulator() as railway, driver_on(railway) as driver:
+        railway.go_wrong(Fault(kind=kind, operation="ConnectRepository"))
+        await _provision(driver, desired)
+        assert deployments_of(railway, desired.owner).count(Status.SUCCESS) == 1
+        assert service_of(railway, desired.owner).source["branch"] == "main"
 
 
 @pytest.mark.parametrize("kind", UNANSWERED)

@@ -90,7 +90,6 @@ class RailwayDriver:
             return written.compute if written.compute.url else None
         lane = Lane.ROUTINE if max_age > self.poll_seconds else Lane.URGENT
         service = await self._service(owner, max(max_age, self.poll_seconds), lane)
-        self._recent.forget(owner)
         if service is None or (service.host is None and service.id not in self._deleted):
             return None
         return await self._observed(owner, service)
@@ -119,7 +118,6 @@ class RailwayDriver:
             domain = before.note.domain if before.note is not None else None
             note = note_of(desired, after=compute.deployment_id, domain=domain, region=self._options.region)
             await self._writer.write_settings(desired, compute.id, note)
-            source = await self._connect(desired, before)
             after = Written(
                 at=self._monotonic(),
                 compute=replace(
@@ -132,14 +130,17 @@ class RailwayDriver:
                     drift=None,
                 ),
                 note=note,
-                source=source,
+                source=_source(desired),
                 awaited=Awaited.DEPLOYMENT,
             )
             try:
+                if after.source is not None and after.source != before.source:
+                    await self._writer.connect(owner, compute.id, *after.source)
                 deployment_id = await self._writer.deploy(owner, compute.id)
             except NoAnswer:
+                # To connect a repository deploys it, too: either way a deployment may be on its way.
                 self._quiet[compute.id] = self._monotonic() + self._settle
-                self._recent.remember(owner, after)
+                self._recent.remember(owner, replace(after, at=self._monotonic()))
                 raise
             after = replace(after, at=self._monotonic(), compute=replace(after.compute, deployment_id=deployment_id))
             self._recent.remember(owner, after)
@@ -201,6 +202,7 @@ class RailwayDriver:
                 if not self._is_deleted(service_id):
                     await self._writer.delete_service(owner, service_id)
                     self._deleted[service_id] = self._monotonic()
+                    self._quiet.pop(service_id, None)
             self._recent.forget(owner)
 
     async def inventory(self) -> Sequence[Marked]:
@@ -310,14 +312,6 @@ class RailwayDriver:
                 raise
             return listed[0].domain
 
-    async def _connect(self, desired: DesiredCompute, before: Written) -> tuple[str, str] | None:
-        if desired.image or not desired.repository:
-            return None
-        wanted = desired.repository, desired.ref or DEFAULT_BRANCH
-        if wanted != before.source:
-            await self._writer.connect(desired.owner, before.compute.id, *wanted)
-        return wanted
-
     async def _change_domain(
         self, desired: DesiredCompute, service: Service, compute: ObservedCompute
     ) -> ObservedCompute:
@@ -347,3 +341,10 @@ class RailwayDriver:
     def _alone(self, owner: Owner) -> asyncio.Lock:
         """One change at a time for an instance."""
         return self._alone_with.setdefault(owner.uid, asyncio.Lock())
+
+
+def _source(desired: DesiredCompute) -> tuple[str, str] | None:
+    """Repository and branch, unless it runs an image."""
+    if desired.image or not desired.repository:
+        return None
+    return desired.repository, desired.ref or DEFAULT_BRANCH

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from enum import Enum, auto
 
 from claw_operator.external import ComputeState, ObservedCompute, Owner
-from claw_operator.external.railway_fleet import Fleet
+from claw_operator.external.railway_fleet import Deployments, Fleet
 from claw_operator.external.railway_models import Deployment
 from claw_operator.external.railway_options import RailwayOptions
 from claw_operator.external.railway_settings import Note
@@ -66,11 +66,9 @@ class Recent:
         self._written.pop(owner.uid, None)
 
     def of(self, owner: Owner) -> Written | None:
-        """What was written, unless readings show it for certain."""
+        """What was written, while readings may lack it."""
         written = self._written.get(owner.uid)
-        if written is None or self._is_shown(written):
-            return None
-        return written
+        return None if written is None or self._is_shown(written) else written
 
     def age_limit(self, owner: Owner) -> float:
         """How old a reading may be at most to show what was written. Any age, while none can show it."""
@@ -86,36 +84,47 @@ class Recent:
             return None
         if written.awaited is Awaited.NOTHING:
             return None if self._is_shown(written) else written
-        age = self._monotonic() - written.at
+        age = self._age(written)
         if age < self._poll:
             return written  # no deployment is that quick
         deployments = await self._fleet.deployments(min(self._poll, age))
-        known, service_id = written.compute.deployment_id, written.compute.id
-        if known is not None:
-            deployment = deployments.by_id.get(known)
-        else:  # the answer that would have told the id was lost
-            deployment = deployments.after(service_id, written.note.after if written.note is not None else None)
-        if deployment is None:
-            return None if self._is_shown(written) else written
-        return await self._with(owner, written, deployment, deployments.started)
+        deployment = _awaited(written, deployments)
+        if deployment is not None:
+            followed = await self._followed(owner, written, deployment, deployments.started)
+            if followed is not None:
+                return self._replace(owner, written, followed)
+        if not self._is_shown(written):
+            return written
+        self._replace(owner, written, replace(written, awaited=Awaited.NOTHING))
+        return None
 
-    async def _with(self, owner: Owner, written: Written, deployment: Deployment, started: float) -> Written | None:
+    async def _followed(self, owner: Owner, written: Written, deployment: Deployment, read_at: float) -> Written | None:
+        """The service by what its deployment says; None when that is not what was awaited."""
         state = state_of(deployment)
         compute = replace(written.compute, deployment_id=deployment.id)
         if state is ComputeState.DEPLOYING:
-            written = replace(written, compute=compute)
-        elif (state is ComputeState.STOPPED) is (written.awaited is Awaited.REMOVAL):
-            message = await self._reason_of(owner, deployment)
-            compute = replace(compute, state=state, message=message)
-            written = replace(written, at=started, compute=compute, awaited=Awaited.NOTHING)
-        elif self._age(written) >= self._settle:
-            self.forget(owner)  # somebody else removed it, or it was not removed: another reading tells what is there
-            return None
-        self.remember(owner, written)
-        return written
+            return replace(written, compute=compute)
+        if (state is ComputeState.STOPPED) is not (written.awaited is Awaited.REMOVAL):
+            return None  # somebody else removed it, or its removal is not to be seen yet
+        compute = replace(compute, state=state, message=await self._reason_of(owner, deployment))
+        return replace(written, at=read_at, compute=compute, awaited=Awaited.NOTHING)
+
+    def _replace(self, owner: Owner, old: Written, new: Written) -> Written:
+        # Nothing that was written while this one waited for Railway's answer is overwritten.
+        if self._written.get(owner.uid) is old:
+            self._written[owner.uid] = new
+        return new
 
     def _is_shown(self, written: Written) -> bool:
         return self._age(written) >= self._settle
 
     def _age(self, written: Written) -> float:
         return self._monotonic() - written.at
+
+
+def _awaited(written: Written, deployments: Deployments) -> Deployment | None:
+    if written.compute.deployment_id is not None:
+        return deployments.by_id.get(written.compute.deployment_id)
+    # The answer that would have told its id was lost.
+    earlier = written.note.after if written.note is not None else None
+    return deployments.after(written.compute.id, earlier)
