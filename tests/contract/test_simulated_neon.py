@@ -182,6 +182,31 @@ async def test_a_branch_has_one_read_write_compute(client: Client) -> None:
     assert (await client.post(f"{client.here}/endpoints", body)).status_code == 409
 
 
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"autoscaling_limit_max_cu": 0.3},
+        {"autoscaling_limit_min_cu": 2, "autoscaling_limit_max_cu": 1},
+        {"autoscaling_limit_min_cu": 1, "autoscaling_limit_max_cu": 10},
+        {"autoscaling_limit_min_cu": 12, "autoscaling_limit_max_cu": 18},
+        {"suspend_timeout_seconds": 30},
+    ],
+)
+async def test_a_compute_that_neon_does_not_sell_is_refused_and_its_branch_with_it(
+    client: Client, options: dict[str, float]
+) -> None:
+    body = {"branch": {"name": "claw-a"}, "endpoints": [{"type": "read_write", **options}]}
+    assert (await client.post(f"{client.here}/branches", body)).status_code == 422
+    assert client.neon.counts()["branches created"] == client.neon.counts()["endpoints created"] == 1
+
+
+async def test_the_free_plan_refuses_every_suspend_timeout() -> None:
+    async with simulated_neon(plan=PlanLimits(may_choose_suspend_timeout=False)) as neon, client_of(neon) as client:
+        body = {"endpoints": [{"type": "read_write", "suspend_timeout_seconds": 300}]}
+        assert (await client.post(f"{client.here}/branches", body)).status_code == 422
+        await client.new_branch("claw-a")
+
+
 async def test_an_operation_that_fails_takes_those_after_it_along(client: Client) -> None:
     client.neon.chains.fail("create_branch")
     made = await client.new_branch("claw-a")

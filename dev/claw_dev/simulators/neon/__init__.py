@@ -6,7 +6,7 @@
                         chains ── storage                  operations take time, one after the other per project;
                           │         └ postgres             with a real server, branches are real databases
                           │
-    requests ──────────  api ──── rendering, paging        HTTP as in Neon's own OpenAPI description
+    requests, sizes ──── api ──── rendering, paging        HTTP as in Neon's own OpenAPI description
                           │
              protocol, keys, limits, calls                 keys, rate limits, faults, the log of it all
                           │

@@ -6,14 +6,12 @@ from typing import Any
 
 from claw_dev.simulators.neon.chains import Chains, Step
 from claw_dev.simulators.neon.pace import Pace
-from claw_dev.simulators.neon.problems import NeonProblem, exists, limit_exceeded, over_quota, refused
+from claw_dev.simulators.neon.problems import NeonProblem, exists, limit_exceeded, over_quota
 from claw_dev.simulators.neon.records import Branch, Endpoint, Operation, Project
 from claw_dev.simulators.neon.requests import EndpointChange, EndpointOptions, NewEndpoint
+from claw_dev.simulators.neon.sizes import DEFAULT_SUSPEND_TIMEOUT, check_size, check_suspend_timeout
 from claw_dev.simulators.neon.storage import Storage
 from claw_dev.simulators.neon.world import READ_WRITE, World
-
-_DEFAULT_TIMEOUT = 300
-"""Seconds until an unused compute falls asleep, where 0 was asked for."""
 
 Changed = tuple[Endpoint, list[Operation]]
 
@@ -63,17 +61,19 @@ class Endpoints:
         """Another size, another name, or a lock. Settings of a sleeping compute need no operation."""
         self._chains.refuse_if_busy(project.id)
         was_active = self._is_active(endpoint)
-        sizes: dict[str, Any] = {
+        check_suspend_timeout(
+            change.suspend_timeout_seconds, may_be_chosen=self._world.limits.may_choose_suspend_timeout
+        )
+        asked: dict[str, Any] = {
             "min_cu": change.autoscaling_limit_min_cu,
             "max_cu": change.autoscaling_limit_max_cu,
             "suspend_timeout_seconds": change.suspend_timeout_seconds,
             "name": change.name,
             "disabled": change.disabled,
         }
-        changes = {field: value for field, value in sizes.items() if value is not None}
+        changes = {field: value for field, value in asked.items() if value is not None}
         candidate = replace(endpoint, **changes)
-        if candidate.min_cu > candidate.max_cu:
-            raise refused("autoscaling_limit_min_cu must not be greater than autoscaling_limit_max_cu")
+        check_size(candidate.min_cu, candidate.max_cu)
         self._change(endpoint.id, **changes)
         if change.disabled is True and not endpoint.disabled:
             return self._begin(endpoint, [self._suspend_step(endpoint)])
@@ -141,9 +141,9 @@ class Endpoints:
         defaults = project.endpoint_settings
         smallest = options.autoscaling_limit_min_cu or defaults.get("autoscaling_limit_min_cu", 0.25)
         largest = options.autoscaling_limit_max_cu or defaults.get("autoscaling_limit_max_cu", max(smallest, 2))
-        if smallest > largest:
-            raise refused("autoscaling_limit_min_cu must not be greater than autoscaling_limit_max_cu")
+        check_size(smallest, largest)
         timeout = options.suspend_timeout_seconds
+        check_suspend_timeout(timeout, may_be_chosen=self._world.limits.may_choose_suspend_timeout)
         now = self._world.clock()
         return Endpoint(
             id=self._world.ids.endpoint(),
@@ -192,7 +192,7 @@ class Endpoints:
         current = self._world.endpoints.now(endpoint.id) or endpoint
         if current.suspend_timeout_seconds < 0:
             return None
-        seconds = self._pace.idle_after or current.suspend_timeout_seconds or _DEFAULT_TIMEOUT
+        seconds = self._pace.idle_after or current.suspend_timeout_seconds or DEFAULT_SUSPEND_TIMEOUT
         return self._world.monotonic() + seconds
 
     def _refuse_to_start(self, project: Project, endpoint: Endpoint) -> None:

@@ -25,6 +25,8 @@ class PlanLimits:
     protected_branches: int = 5
     active_computes: int = 20
     """At the same time in one project; the default branch's does not count."""
+    may_choose_suspend_timeout: bool = True
+    """The Free plan refuses every value."""
 
 
 class World:
