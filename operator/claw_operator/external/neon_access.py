@@ -33,9 +33,17 @@ class Access:
         task = f"issue credentials for the database of {instance}"
         project, branch, role = database.project_id, database.branch.id, self._options.role
         # Before anything is changed: with a URL that leads elsewhere there is no use for a password.
-        uri = await self._uri(project, database.endpoint, task)
-        connection_urls(uri, database.endpoint.id, "", instance)
-        answer = await self._writer(project).write(task, lambda: self._api.reset_password(project, branch, role, task))
+        try:
+            uri = await self._uri(project, database.endpoint, task)
+            connection_urls(uri, database.endpoint.id, "", instance)
+            answer = await self._writer(project).write(
+                task, lambda: self._api.reset_password(project, branch, role, task)
+            )
+        except Missing as error:
+            raise Rejected(
+                f"Neon does not find the role {role} and the database {self._options.database} for {instance}; "
+                "set NEON_ROLE and NEON_DATABASE to what the template branch has"
+            ) from error
         if not answer.role.password:
             raise Rejected(f"Neon set a new password for the database of {instance} without telling it")
         return connection_urls(uri, database.endpoint.id, answer.role.password, instance)
