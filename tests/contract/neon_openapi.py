@@ -41,7 +41,7 @@ class Judge:
         """Method and path of every operation, by operationId."""
 
     def complaints(self, calls: Iterable[Call]) -> list[str]:
-        """What is wrong with the calls, each in one line."""
+        """What is wrong with the calls, each in one line. A simulator with `novelties` gives many."""
         return [f"{call.method} {call.path}: {what}" for call in calls for what in self._about(call)]
 
     def _about(self, call: Call) -> Iterator[str]:
@@ -149,14 +149,14 @@ class Judge:
         return thing
 
 
-def judge(*, unchecked: str) -> Judge:
+def judge(*, unchecked: str, description: Path = DESCRIPTION, environment: Mapping[str, str] = os.environ) -> Judge:
     """A judge. On a machine without the description the test says what it did not check; in CI that fails."""
-    if not DESCRIPTION.exists():
-        story = f"there is no {DESCRIPTION.name} beside the repository, so nobody checked {unchecked}"
-        if os.environ.get("CI") == "true":
+    if not description.exists():
+        story = f"there is no {description.name} beside the repository, so nobody checked {unchecked}"
+        if environment.get("CI") == "true":
             pytest.fail(story)
         pytest.skip(story)
-    return Judge(json.loads(DESCRIPTION.read_bytes()))
+    return Judge(json.loads(description.read_bytes()))
 
 
 def _pattern(path: str) -> re.Pattern[str]:

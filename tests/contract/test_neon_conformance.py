@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from random import Random
 from typing import Any
 
@@ -145,6 +146,18 @@ async def test_every_answer_of_the_simulator_is_as_neon_describes_it(neons_word:
 async def test_the_simulator_has_no_route_that_neon_has_not(neons_word: Judge) -> None:
     async with simulated_neon() as neon:
         assert {name: neons_word.operations.get(name) for name in neon.operations} == neon.operations
+
+
+@pytest.mark.parametrize(
+    ("environment", "outcome"),
+    [({}, pytest.skip.Exception), ({"CI": "true"}, pytest.fail.Exception)],
+    ids=["on somebody's machine", "in CI"],
+)
+def test_a_missing_description_is_told_and_fails_in_ci(
+    tmp_path: Path, environment: dict[str, str], outcome: type[BaseException]
+) -> None:
+    with pytest.raises(outcome, match="nobody checked requests"):
+        judge(unchecked="requests", description=tmp_path / "nothing.json", environment=environment)
 
 
 async def a_good_call() -> Call:
