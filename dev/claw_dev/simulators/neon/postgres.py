@@ -7,6 +7,7 @@ nobody in has roles without LOGIN. What was made is removed at the end.
 
 import asyncio
 import hashlib
+import logging
 import secrets
 import time
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
@@ -20,6 +21,8 @@ from psycopg.conninfo import conninfo_to_dict
 from claw_dev.postgres import with_database
 from claw_dev.simulators.neon.records import Branch, Database, Role
 from claw_dev.simulators.neon.storage import Place
+
+logger = logging.getLogger(__name__)
 
 Connection = psycopg.AsyncConnection[Any]
 
@@ -145,14 +148,18 @@ class PostgresStorage:
         return sizes
 
     async def aclose(self) -> None:
-        """Remove every database and role of this run."""
+        """Remove every database and role of this run, if the server is still there."""
         if not self._databases and not self._roles:
             return
-        async with self._changing() as connection:
-            for database in list(self._databases):
-                await self._drop_database(connection, database)
-            for role in list(self._roles):
-                await self._drop_role(connection, role)
+        try:
+            async with self._changing() as connection:
+                for database in list(self._databases):
+                    await self._drop_database(connection, database)
+                for role in list(self._roles):
+                    await self._drop_role(connection, role)
+        except psycopg.OperationalError:
+            # Whoever stops a whole stack may have stopped the server first.
+            logger.warning("The PostgreSQL server is gone; databases of the simulated Neon are left in it")
 
     async def _create_role(self, connection: Connection, branch: Branch, role: Role) -> None:
         name = self._name(branch.id, role.name)
