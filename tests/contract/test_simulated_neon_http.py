@@ -96,6 +96,15 @@ async def test_a_list_of_projects_may_be_incomplete_and_says_so() -> None:
         assert (listed["projects"], listed["unavailable_project_ids"]) == ([], [neon.project_id])
 
 
+async def test_a_branch_may_be_archived_and_grow_without_anybody_asking() -> None:
+    async with simulated_neon() as neon, client_of(neon) as client:
+        branch_id = (await client.new_branch("claw-a"))["branch"]["id"]
+        nature = {"state": "archived", "logical_size": 5_000_000_000}
+        assert (await client.http.patch(f"{neon.control_url}branches/{branch_id}", json=nature)).status_code == 204
+        seen = (await client.get(f"{client.here}/branches/{branch_id}")).json()["branch"]
+        assert (seen["current_state"], seen["logical_size"]) == ("archived", 5_000_000_000)
+
+
 async def project_of_its_own(client: Client, **settings: object) -> dict[str, str]:
     """Ids of a new project, its branch and its endpoint."""
     body = {"project": {"name": "claw-a", "branch": {"annotations": {"owner": "me"}}, "settings": settings}}

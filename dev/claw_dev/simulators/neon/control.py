@@ -32,13 +32,13 @@ class Unavailable(BaseModel):
     project_ids: list[str]
 
 
-class Size(BaseModel):
-    """`PUT /_sim/size`: how many bytes are in a branch. With a PostgreSQL server the next measurement knows better."""
+class Nature(BaseModel):
+    """`PATCH /_sim/branches/{branch_id}`: what happens to a branch without anybody asking for it."""
 
     model_config = ConfigDict(extra="forbid")
 
-    branch_id: str
-    bytes: int = Field(ge=0)
+    state: str | None = Field(default=None, min_length=1, description="`archived`, or a word that nobody knows yet.")
+    logical_size: int | None = Field(default=None, ge=0, description="Bytes; a PostgreSQL server soon knows better.")
 
 
 class Failures(BaseModel):
@@ -69,7 +69,7 @@ class Control:
             web.delete(CONTROL_PREFIX + "calls", self._forget_calls),
             web.post(CONTROL_PREFIX + "use", self._use),
             web.put(CONTROL_PREFIX + "unavailable", self._unavailable),
-            web.put(CONTROL_PREFIX + "size", self._size),
+            web.patch(CONTROL_PREFIX + "branches/{branch_id}", self._change_branch),
             web.post(CONTROL_PREFIX + "failures", self._failures),
             *fault_routes(self.faults),
         ]
@@ -99,12 +99,12 @@ class Control:
         self.neon.world.unavailable_projects = set((await _order(request, Unavailable)).project_ids)
         return _done()
 
-    async def _size(self, request: web.Request) -> web.Response:
-        order = await _order(request, Size)
-        branch = self.neon.world.branches.now(order.branch_id)
+    async def _change_branch(self, request: web.Request) -> web.Response:
+        nature = await _order(request, Nature)
+        branch = self.neon.world.branches.now(request.match_info["branch_id"])
         if branch is None:
             raise web.HTTPNotFound(text="there is no such branch")
-        self.neon.world.branches.put(replace(branch, logical_size=order.bytes))
+        self.neon.world.branches.put(replace(branch, **nature.model_dump(exclude_none=True)))
         return _done()
 
     async def _failures(self, request: web.Request) -> web.Response:
