@@ -1,14 +1,16 @@
 """A program for deployments of the simulated Railway: answers with what its environment says, and ends when asked to.
 
-HEALTH   the status that /health answers, 200 without it
-ANSWER   what / answers
-EXIT     ends at once with this code
-/crash   ends with code 3, /end with code 0
+HEALTH      the status that /health answers, 200 without it
+ANSWER      what / answers
+EXIT        ends at once with this code
+/remember   leaves another file on its disk, and answers how many there were
+/crash      ends with code 3, /end with code 0
 """
 
 import os
 import sys
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 
 class Answers(BaseHTTPRequestHandler):
@@ -20,6 +22,9 @@ class Answers(BaseHTTPRequestHandler):
             os._exit(3 if self.path == "/crash" else 0)
         if self.path == "/health":
             body, status = self.headers["Host"], int(os.environ.get("HEALTH", "200"))
+        elif self.path == "/remember":
+            body, status = str(len(os.listdir())), 200
+            Path(f"remembered-{body}").touch()
         else:
             body, status = os.environ.get("ANSWER", ""), 200
         self.send_response(status)

@@ -259,6 +259,18 @@ async def test_a_program_answers_at_the_domain_until_it_is_removed(program: Clie
     await ends_as(program, second.id, "REMOVED")
 
 
+async def test_a_programs_disk_is_its_own_and_empty_after_each_deployment(program: Client) -> None:
+    service = await program.create("claw-a")
+    url = f"http://{await program.domain(service)}/remember"
+    await program.configure(service, source=IMAGE, healthcheckPath="/health")
+    first = await program.deploy(service)
+    await ends_as(program, first, "SUCCESS")
+    assert [(await program.http.get(url)).text for _ in range(2)] == ["0", "1"]
+    await program.deploy(service)
+    await ends_as(program, first, "REMOVED")
+    assert (await program.http.get(url)).text == "0"
+
+
 @pytest.mark.parametrize("status", [308, 204, 503])
 async def test_a_health_check_wants_exactly_200(program: Client, status: int) -> None:
     service = await program.create("claw-a", variables={"HEALTH": str(status)})

@@ -3,7 +3,9 @@
 import asyncio
 import contextlib
 import os
+import shutil
 import socket
+import tempfile
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 
@@ -40,24 +42,31 @@ class Programs:
     async def start(self, deployment: Deployment) -> Running:
         """Start it on a free port."""
         port = _free_port()
+        # A container's disk is its own, and empty each time.
+        disk = await asyncio.to_thread(tempfile.mkdtemp, prefix="railway-")
         address = {wire.ENV_HOST: LOOPBACK, wire.ENV_PORT: str(port)}
         process = await asyncio.create_subprocess_exec(
             *self._command,
             env=self._basics | deployment.variables | address,
+            cwd=disk,
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
             limit=2**20,
         )
-        return Program(process, f"http://{LOOPBACK}:{port}", deployment.log, self._patience)
+        url = f"http://{LOOPBACK}:{port}"
+        return Program(process, url=url, disk=disk, log=deployment.log, patience=self._patience)
 
 
 class Program:
     """A process that runs."""
 
-    def __init__(self, process: asyncio.subprocess.Process, url: str, log: list[str], patience: float) -> None:
+    def __init__(
+        self, process: asyncio.subprocess.Process, *, url: str, disk: str, log: list[str], patience: float
+    ) -> None:
         self._process = process
         self._url = url
+        self._disk = disk
         self._patience = patience
         self._session = aiohttp.ClientSession(auto_decompress=False, timeout=aiohttp.ClientTimeout(sock_connect=5))
         self._reading = asyncio.create_task(_keep(process.stdout, log))
@@ -119,6 +128,7 @@ class Program:
             await self._process.wait()
         await self._reading
         await self._session.close()
+        await asyncio.to_thread(shutil.rmtree, self._disk, ignore_errors=True)
 
 
 async def _keep(output: asyncio.StreamReader | None, log: list[str]) -> None:
