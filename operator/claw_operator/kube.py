@@ -33,7 +33,6 @@ Body = dict[str, Any]
 
 _JSON_PATCH = "application/json-patch+json"
 _MERGE_PATCH = "application/merge-patch+json"
-_PAGE = 500
 _AS_US = f"?fieldManager={naming.OPERATOR_FIELD_MANAGER}"
 
 
@@ -127,10 +126,10 @@ class Kube:
         """The plan. Raises NotFound."""
         return ClawPlan.model_validate(await self._call("GET", f"/apis/{GROUP}/{VERSION}/{ClawPlan.PLURAL}/{name}"))
 
-    async def list_instances(self, namespace: str) -> list[Body]:
+    async def list_instances(self, namespace: str, *, page_size: int = 500) -> list[Body]:
         """All instances of the namespace, complete, or KubeError."""
         found: list[Body] = []
-        path = f"/apis/{GROUP}/{VERSION}/namespaces/{namespace}/{ClawInstance.PLURAL}?limit={_PAGE}"
+        path = f"/apis/{GROUP}/{VERSION}/namespaces/{namespace}/{ClawInstance.PLURAL}?limit={page_size}"
         page = await self._call("GET", path)
         while True:
             found += page.get("items") or []

@@ -25,6 +25,9 @@ from tests.integration.operator.world import Fault, World, WorldComputes, WorldD
 
 Object = dict[str, Any]
 
+FLEET = "0f0f0f0f-91a4-4d4b-9a63-6f1d2a3b4c5d"
+"""What the operator under test writes into its marks."""
+
 
 @pytest.fixture
 def world() -> World:
@@ -77,7 +80,7 @@ class Operator:
             running_loop(
                 kube=self._faulty(kube),
                 drivers=drivers,
-                defaults=Defaults("simulated", "simulated", variables={"ANTHROPIC_API_KEY": "sk-house"}),
+                defaults=Defaults("simulated", "simulated", FLEET, variables={"ANTHROPIC_API_KEY": "sk-house"}),
                 workers=10,
                 resync_seconds=resync_seconds,
                 shutdown_seconds=5.0,
@@ -146,9 +149,9 @@ class Operator:
             "-n", self.namespace, "patch", "clawinstance", name, "--subresource=status", "--type=json", "-p", patch
         )
 
-    async def copy_plan(self, plan: str, name: str) -> None:
+    async def copy_plan(self, plan: str, name: str, **differently: Any) -> None:
         """Make a plan like another one."""
-        spec = (await self.kubectl.get("clawplan", plan))["spec"]
+        spec = (await self.kubectl.get("clawplan", plan))["spec"] | differently
         await self.kubectl.apply(
             [{"apiVersion": "claw.dev/v1alpha1", "kind": "ClawPlan", "metadata": {"name": name}, "spec": spec}]
         )

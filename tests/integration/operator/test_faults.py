@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from claw_crds import naming
+from tests.eventually import eventually
 from tests.integration.operator.conftest import Operator, condition
 from tests.integration.operator.world import Fault, Picture, World
 
@@ -171,5 +172,9 @@ async def test_two_operators_at_once_make_nothing_twice(operator: Operator) -> N
             first.queue.add(instance["metadata"]["uid"])
         for number in range(10):
             await operator.until_reason(f"ada-{number}", "Available", 40)
+        await eventually(lambda: all(operator.world.accepts(row) for row in operator.world.computes.values()), 40)
+        for number in range(10):
+            url = (await operator.secret(f"ada-{number}"))[naming.SECRET_DATABASE_URL]
+            assert any(f":{row.password}@" in url for row in operator.world.databases.values()), "the losing password"
     counts = operator.world.counts()
     assert counts["create database"] == counts["create compute"] == 10

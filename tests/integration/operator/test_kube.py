@@ -108,6 +108,21 @@ async def test_the_last_finalizer_lets_a_deleted_object_go_and_answers_with_what
     assert not await operator.exists("clawinstance", "ada")
 
 
+@pytest.mark.parametrize("page_size", [1, 2, 500])
+async def test_a_list_is_complete_whatever_its_pages(kube: Kube, operator: Operator, page_size: int) -> None:
+    names = [f"ada-{number}" for number in range(4)]
+    made = [await operator.apply(name) for name in names]
+    found = await kube.list_instances(operator.namespace, page_size=page_size)
+    assert sorted(o["metadata"]["uid"] for o in found) == sorted(o["metadata"]["uid"] for o in made)
+    assert ClawInstance.parse(found[0]).metadata.name in names
+
+
+async def test_a_namespace_has_a_uid(kube: Kube, kubectl: Kubectl, namespace: str) -> None:
+    assert await kube.namespace_uid(namespace) == (await kubectl.get("namespace", namespace))["metadata"]["uid"]
+    with pytest.raises(NotFound):
+        await kube.namespace_uid("no-such-namespace")
+
+
 async def test_no_finalizer_is_added_to_what_is_being_deleted(kube: Kube, ada: Object, operator: Operator) -> None:
     """The promise that nothing external is made for an object that is already going."""
     held = await kube._call(

@@ -7,7 +7,7 @@ from claw_crds.keys import is_well_formed, sha256
 from claw_operator.assembly import Loop
 from claw_operator.external import ExternalError, Transient
 from tests.eventually import eventually
-from tests.integration.operator.conftest import Operator, condition
+from tests.integration.operator.conftest import FLEET, Operator, condition
 from tests.integration.operator.world import Compute, Database
 
 
@@ -97,7 +97,7 @@ async def test_a_deletion_also_removes_what_a_broken_creation_left(operator: Ope
     instance = await operator.apply("ada")
     meta = instance["metadata"]
     name = naming.external_name(meta["uid"])
-    mark = naming.owner_mark(operator.namespace, "ada", meta["uid"])
+    mark = naming.owner_mark(operator.namespace, "ada", meta["uid"], FLEET)
     operator.world.failing["create database"] = _away()
     operator.world.databases[name] = Database(id="db-half", mark=mark, unfinished=True)
     async with operator.running():
@@ -118,7 +118,11 @@ async def test_archive_keeps_the_database_and_retain_leaves_it_as_it_is(operator
         await operator.gone("archived")
         await operator.gone("retained")
     assert operator.world.computes == {}
-    assert sorted(row.archived_until is not None for row in operator.world.databases.values()) == [False, True]
+    days = (await operator.kubectl.get("clawplan", "pro"))["spec"]["retentionDays"]
+    retained, archived = sorted(operator.world.databases.values(), key=lambda row: row.archived_until is not None)
+    assert retained.archived_until is None
+    assert archived.archived_until is not None
+    assert timedelta(days=days - 1) < archived.archived_until - datetime.now(UTC) <= timedelta(days=days)
 
 
 async def test_another_plan_takes_effect_without_a_restart(operator: Operator) -> None:
