@@ -1,8 +1,8 @@
-"""Every change that the driver makes in Railway. One at a time per environment.
+"""Every change that the driver makes in Railway.
 
-Railway lets changes of one environment's configuration collide, and a service is often not to be seen for seconds
-after it was made. So they queue here, and what was refused for such a reason is tried again: a few times, with growing
-pauses. What got no answer is never repeated here: it may have been done.
+Railway lets changes of one environment's configuration collide, so those are made one at a time. And a service is often
+not to be seen for seconds after it was made. What was refused for such a reason is tried again: a few times, with
+growing pauses. What got no answer is never repeated here: it may have been done.
 """
 
 import asyncio
@@ -59,8 +59,7 @@ class RailwayWriter:
             "variables": {OWNER: owner.mark},
         }
         doing = f"create the service of {owner.name}"
-        async with self._one_at_a_time:
-            data = await self._api.write("CreateService", {"input": service}, doing=doing)
+        data = await self._api.write("CreateService", {"input": service}, doing=doing)
         return parsed(ServiceId, data.get("serviceCreate"), "the new service").id
 
     async def create_domain(self, owner: Owner, service_id: str) -> str:
@@ -73,7 +72,7 @@ class RailwayWriter:
         async def create() -> dict[str, Any]:
             return await self._api.write("CreateServiceDomain", {"input": domain}, doing=doing)
 
-        data = await self._patiently(create)
+        data = await self._in_turn(create)
         return parsed(ServiceDomain, data.get("serviceDomainCreate"), "the new address").domain
 
     async def domains(self, owner: Owner, service_id: str) -> Domains:
@@ -95,18 +94,19 @@ class RailwayWriter:
             "limits": {**where, **limits_of(desired.size)},
         }
         doing = f"write the settings of {desired.owner.name}"
-        await self._patiently(lambda: self._api.confirm("WriteSettings", settings, doing=doing))
+        await self._in_turn(lambda: self._api.confirm("WriteSettings", settings, doing=doing))
 
     async def connect(self, owner: Owner, service_id: str, repository: str, branch: str) -> None:
         """Deploy from that branch from now on."""
         variables = {"id": service_id, "repo": repository, "branch": branch}
         doing = f"connect the service of {owner.name} with branch {branch} of {repository}"
-        await self._patiently(lambda: self._api.write("ConnectRepository", variables, doing=doing))
+        await self._in_turn(lambda: self._api.write("ConnectRepository", variables, doing=doing))
 
     async def deploy(self, owner: Owner, service_id: str) -> str:
         """Deploy what is written and return the deployment's id."""
         variables = {"serviceId": service_id, "environmentId": (await self._api.place()).environment_id}
         doing = f"deploy {owner.name}"
+        # Changes no configuration, so many start at once.
         data = await self._patiently(lambda: self._api.write("Deploy", variables, doing=doing))
         return parsed(str, data.get("serviceInstanceDeployV2"), "the new deployment")
 
@@ -126,19 +126,19 @@ class RailwayWriter:
             "variables": await self._variables(service_id, {SETTINGS: note.text}, replace=False),
         }
         doing = f"write the limits of {owner.name}"
-        await self._patiently(lambda: self._api.confirm("WriteLimits", settings, doing=doing))
+        await self._in_turn(lambda: self._api.confirm("WriteLimits", settings, doing=doing))
 
     async def write_note(self, owner: Owner, service_id: str, note: Note) -> None:
         """The note alone."""
         settings = {"variables": await self._variables(service_id, {SETTINGS: note.text}, replace=False)}
         doing = f"note the settings of {owner.name}"
-        await self._patiently(lambda: self._api.confirm("WriteVariables", settings, doing=doing))
+        await self._in_turn(lambda: self._api.confirm("WriteVariables", settings, doing=doing))
 
     async def rename(self, owner: Owner, service_id: str) -> None:
         """Give it back the name that it is found by."""
         variables = {"id": service_id, "name": owner.external_name}
         doing = f"rename the service of {owner.name} back to {owner.external_name}"
-        await self._patiently(lambda: self._api.write("RenameService", variables, doing=doing))
+        await self._in_turn(lambda: self._api.write("RenameService", variables, doing=doing))
 
     async def create_custom_domain(self, owner: Owner, service_id: str, domain: str) -> CustomDomain:
         """Let it answer under the customer's own domain. What is there already is success."""
@@ -150,7 +150,7 @@ class RailwayWriter:
             return await self._api.write("CreateCustomDomain", {"input": wanted}, doing=doing)
 
         try:
-            data = await self._patiently(create)
+            data = await self._in_turn(create)
         except (NoAnswer, Exists) as error:
             found = named((await self.domains(owner, service_id)).custom_domains, domain)
             if found is not None:
@@ -186,15 +186,22 @@ class RailwayWriter:
         poll = self._options.poll_seconds
         await self._sleep(min(poll, poll / 4 * 2**attempt) * (0.5 + 0.5 * self._random()))
 
+    async def _in_turn(self, change: Callable[[], Awaitable[T]]) -> T:
+        """A change of the environment's configuration, while no other one is under way."""
+
+        async def alone() -> T:
+            async with self._one_at_a_time:
+                return await change()
+
+        return await self._patiently(alone)
+
     async def _patiently(self, change: Callable[[], Awaitable[T]]) -> T:
         for attempt in range(_ATTEMPTS - 1):
             try:
-                async with self._one_at_a_time:
-                    return await change()
+                return await change()
             except (Busy, NotFound, Forbidden):
                 await self.pause(attempt)
-        async with self._one_at_a_time:
-            return await change()
+        return await change()
 
     async def _variables(self, service_id: str, variables: dict[str, str], *, replace: bool) -> dict[str, Any]:
         place = await self._api.place()
