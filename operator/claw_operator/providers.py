@@ -5,7 +5,8 @@ the default, and what an earlier default made must still be found, swept and del
 """
 
 import sys
-from collections.abc import AsyncIterator
+import time
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from random import Random
 
@@ -25,10 +26,7 @@ from claw_operator.external.runtime import HttpRuntimeClient
 from claw_operator.metrics import Metrics
 from claw_operator.settings import Settings
 
-_RAILWAY_BURST = 4
-"""The share of an hour's calls that may be made at once: 25 customers with 1,000 calls; the rest comes evenly."""
-_NEON_BURST = 40
-"""Calls at once that Neon allows on one route, whatever is left of the minute."""
+Monotonic = Callable[[], float]
 
 
 @asynccontextmanager
@@ -74,8 +72,6 @@ class _Parts:
         settings = self._settings
         if settings.railway_token is None or settings.railway_project_id is None:
             return None
-        calls = settings.railway_calls_per_hour
-        budget = Budget.within("Railway", calls=calls, seconds=3600.0, burst=calls // _RAILWAY_BURST)
         password = settings.clawdbot_registry_password
         options = RailwayOptions(
             url=str(settings.railway_api_url).rstrip("/"),
@@ -89,13 +85,13 @@ class _Parts:
             registry_password=None if password is None else password.get_secret_value(),
             poll_seconds=settings.railway_poll_seconds,
         )
-        return RailwayDriver(self._api("railway", budget), options, random=self._random.random)
+        api = self._api("railway", railway_budget(settings.railway_calls_per_hour))
+        return RailwayDriver(api, options, random=self._random.random)
 
     def neon(self) -> DatabaseDriver | None:
         settings = self._settings
         if settings.neon_api_key is None:
             return None
-        budget = Budget.within("Neon", calls=settings.neon_calls_per_minute, seconds=60.0, burst=_NEON_BURST)
         options = NeonOptions(
             url=str(settings.neon_api_url).rstrip("/"),
             key=settings.neon_api_key.get_secret_value(),
@@ -107,7 +103,8 @@ class _Parts:
             org_id=settings.neon_org_id,
             region=settings.neon_region,
         )
-        return NeonDriver(self._api("neon", budget), options, random=self._random.random)
+        api = self._api("neon", neon_budget(settings.neon_calls_per_minute))
+        return NeonDriver(api, options, random=self._random.random)
 
     def _api(self, provider: str, budget: Budget) -> Api:
         return Api(
@@ -117,3 +114,21 @@ class _Parts:
             random=self._random.random,
             on_call=lambda provider, outcome: self._metrics.provider_calls.labels(provider, outcome).inc(),
         )
+
+
+def railway_budget(calls_per_hour: int, *, monotonic: Monotonic = time.monotonic) -> Budget:
+    """A quarter of an hour's calls may be made in one go (25 customers with 1,000 calls); the rest comes evenly.
+
+    Railway also limits single seconds: to 10 calls with 1,000 an hour, to 50 with 10,000. This keeps below both.
+    """
+    spacing = 1 / max(8.0, calls_per_hour / 250)
+    burst = calls_per_hour // 4
+    return Budget.within(
+        "Railway", calls=calls_per_hour, seconds=3600.0, burst=burst, spacing=spacing, monotonic=monotonic
+    )
+
+
+def neon_budget(calls_per_minute: int, *, monotonic: Monotonic = time.monotonic) -> Budget:
+    """With Neon's 700 calls a minute it also allows 40 a second on one route; here so many on all of them."""
+    spacing = 700 / 40 / calls_per_minute
+    return Budget.within("Neon", calls=calls_per_minute, seconds=60.0, burst=40, spacing=spacing, monotonic=monotonic)

@@ -1,15 +1,20 @@
 """Which drivers an operator has, by what its environment says."""
 
+import asyncio
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from random import Random
 
 import pytest
 
+from claw_operator.external import RateLimited
+from claw_operator.external.budget import Budget, Lane
 from claw_operator.metrics import Metrics
-from claw_operator.providers import connected_drivers
+from claw_operator.providers import connected_drivers, neon_budget, railway_budget
 from claw_operator.settings import Settings
+from tests.unit.operator.virtual_time import in_virtual_time, now
 
 RAILWAY = {"RAILWAY_TOKEN": "token", "RAILWAY_PROJECT_ID": "project", "CLAWDBOT_REPO": "acme/clawdbot"}
 NEON = {"NEON_API_KEY": "key", "NEON_PROJECT_ID": "project"}
@@ -49,3 +54,31 @@ async def test_there_is_a_driver_for_everything_that_is_set(
         assert drivers.database.keys() == databases
         assert {driver.name for driver in drivers.compute.values()} == computes
         assert {driver.name for driver in drivers.database.values()} == databases
+
+
+@pytest.mark.parametrize(
+    ("budget", "in_a_second", "in_a_window", "window"),
+    [
+        (partial(railway_budget, 1_000), 10, 1_000, 3_600),
+        (partial(railway_budget, 10_000), 50, 10_000, 3_600),
+        (partial(neon_budget, 700), 40, 700, 60),
+        (partial(railway_budget, 10), 10, 10, 3_600),
+    ],
+)
+def test_a_budget_keeps_below_every_limit_of_its_provider(
+    budget: Callable[..., Budget], in_a_second: int, in_a_window: int, window: int
+) -> None:
+    async def story() -> None:
+        calls, times = budget(monotonic=now), []
+        for _ in range(in_a_window + 100):
+            try:
+                await calls.take(Lane.URGENT)
+            except RateLimited as refusal:
+                await asyncio.sleep(refusal.retry_after)
+                await calls.take(Lane.URGENT)
+            times.append(now())
+        for seconds, most in ((1, in_a_second), (window, in_a_window)):
+            spans = zip(times, times[most:], strict=False)
+            assert all(last - first >= seconds - 1e-6 for first, last in spans), f"more than {most} in {seconds} s"
+
+    in_virtual_time(story())
