@@ -14,6 +14,7 @@ import pytest
     [
         ("claw_dev.simulators.stripe", "--webhook-url=http://127.0.0.1:9/", "--webhook-secret=whsec_x", "--seed=1"),
         ("claw_dev.simulators.claude", "--api-key=sk-ant-x"),
+        ("claw_dev.simulators.neon", "--seed=1"),
         ("claw_dev.simulators.railway", "--pace=quick", "--runtimes=stand-in", "--token=x", "--project=p", "--seed=1"),
     ],
     ids=lambda command: command[0].rpartition(".")[2],
