@@ -92,9 +92,6 @@ class Compute:
 class World:
     """Everything outside."""
 
-    name = "simulated"
-    poll_seconds = 0.01
-
     def __init__(self) -> None:
         self.databases: dict[str, Database] = {}
         self.computes: dict[str, Compute] = {}
@@ -110,7 +107,8 @@ class World:
         self.crashes = 0
         self.messages_used = 0
         self.seconds: dict[str, float] = {}
-        """How long a change takes until it is answered; and, for `database ready`, how long after its creation."""
+        """How long a change takes until it is answered; for `database ready`, how long after its creation; and for
+        `runtime answers`, how long after its deployment."""
         self.platform_is_slow = False
         """Deployments go on being called that after their process has begun to answer, and the old one until then."""
         self.failing_deployments = 0
@@ -190,10 +188,10 @@ class WorldDatabases:
     """The database driver of the simulated world."""
 
     name = "simulated"
-    poll_seconds = 0.01
 
-    def __init__(self, world: World) -> None:
+    def __init__(self, world: World, poll_seconds: float = 0.01) -> None:
         self._world = world
+        self.poll_seconds = poll_seconds
 
     async def observe(self, owner: Owner, *, max_age: float = 0.0) -> ObservedDatabase | None:
         self._world._fail("observe database")
@@ -273,10 +271,10 @@ class WorldComputes:
     """The compute driver of the simulated world."""
 
     name = "simulated"
-    poll_seconds = 0.01
 
-    def __init__(self, world: World) -> None:
+    def __init__(self, world: World, poll_seconds: float = 0.01) -> None:
         self._world = world
+        self.poll_seconds = poll_seconds
 
     async def observe(self, owner: Owner, *, max_age: float = 0.0) -> ObservedCompute | None:
         self._world._fail("observe compute")
@@ -305,8 +303,11 @@ class WorldComputes:
             if world.failing_deployments:
                 world.failing_deployments -= 1
                 row.state, row.message = ComputeState.FAILED, "npm: command not found"
-            elif world.platform_is_slow:
+            elif world.platform_is_slow or "runtime answers" in world.seconds:
                 row.state = ComputeState.DEPLOYING
+                if not world.platform_is_slow:
+                    loop = asyncio.get_running_loop()
+                    loop.call_later(world.seconds["runtime answers"], setattr, row, "process", desired.fingerprint)
             else:
                 row.state, row.process = ComputeState.RUNNING, desired.fingerprint
 
