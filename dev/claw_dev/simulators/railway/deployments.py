@@ -1,6 +1,7 @@
 """All deployments: they are asked for, replace each other, and are taken down. One task accompanies each that lives."""
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable
 
 from claw_dev.simulators.railway.configuration import rendered
@@ -9,6 +10,8 @@ from claw_dev.simulators.railway.life import Life
 from claw_dev.simulators.railway.records import Deployment, Environment, Instance, Status
 from claw_dev.simulators.railway.running import Runtimes
 from claw_dev.simulators.railway.world import World
+
+logger = logging.getLogger("claw_dev.simulators.railway")
 
 
 class Deployments:
@@ -115,3 +118,9 @@ class Deployments:
             await what()
 
         self._tasks[identifier] = asyncio.create_task(after_the_earlier())
+        self._tasks[identifier].add_done_callback(_say_what_broke)
+
+
+def _say_what_broke(task: asyncio.Task[None]) -> None:
+    if not task.cancelled() and (error := task.exception()) is not None:
+        logger.error("a deployment stands still, because of the simulator itself: %r", error)

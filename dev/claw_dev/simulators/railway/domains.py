@@ -24,7 +24,9 @@ async def create(request: Request, args: Json) -> Json:
     instance = request.instance(wanted["serviceId"], wanted["environmentId"])
     environment = request.environment(wanted["environmentId"])
     label = f"{instance.service.name}-{environment.name}"
-    if len(label) > _LONGEST_LABEL:
+    # Refused to some who set both a target port and the variable PORT, and to all whose label is no label.
+    both_ports = wanted.get("targetPort") is not None and "PORT" in instance.variables
+    if both_ports or len(label) > _LONGEST_LABEL:
         raise gateway_failure()
     async with request.changing(environment.id) as raced:
         if raced():

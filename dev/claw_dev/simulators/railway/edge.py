@@ -16,7 +16,7 @@ from random import Random
 from aiohttp import web
 
 from claw_dev.simulators.railway.records import ServiceDomain
-from claw_dev.simulators.railway.running import Running
+from claw_dev.simulators.railway.running import NoAnswer, Running
 from claw_dev.simulators.serving import LOOPBACK
 
 SUFFIX = "up.railway.app"
@@ -122,7 +122,7 @@ class Edge:
             return _fallback(HTTPStatus.NOT_FOUND, "Application not found")
         try:
             return await running.answer(request)
-        except OSError:
+        except NoAnswer:
             return _fallback(HTTPStatus.BAD_GATEWAY, "Application failed to respond")
 
 

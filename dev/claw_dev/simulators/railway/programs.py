@@ -7,7 +7,6 @@ import shutil
 import socket
 import tempfile
 from collections.abc import Mapping, Sequence
-from http import HTTPStatus
 
 import aiohttp
 from aiohttp import hdrs, web
@@ -15,8 +14,9 @@ from multidict import CIMultiDict
 
 from claw_crds import configuration as wire
 from claw_dev.notes import STACK_MARK
+from claw_dev.simulators.injection import sever
 from claw_dev.simulators.railway.records import Deployment
-from claw_dev.simulators.railway.running import Running
+from claw_dev.simulators.railway.running import NoAnswer, Running
 from claw_dev.simulators.serving import LOOPBACK
 
 _HOST_OF_HEALTH_CHECKS = "healthcheck.railway.app"
@@ -85,27 +85,19 @@ class Program:
 
     async def answer(self, request: web.Request) -> web.StreamResponse:
         """Pass the request on, and the answer back piece by piece: some are streams."""
-        headers = CIMultiDict((name, value) for name, value in request.headers.items() if _travels(name))
         try:
             async with self._session.request(
                 request.method,
                 self._url + request.path_qs,
-                headers=headers,
+                headers=_passed_on(request.headers),
                 data=await request.read(),
                 allow_redirects=False,
             ) as answer:
-                passed_on = CIMultiDict((name, value) for name, value in answer.headers.items() if _travels(name))
-                response = web.StreamResponse(status=answer.status, headers=passed_on)
+                response = web.StreamResponse(status=answer.status, headers=_passed_on(answer.headers))
                 await response.prepare(request)
-                async for piece in answer.content.iter_any():
-                    await response.write(piece)
-                await response.write_eof()
-                return response
-        except aiohttp.ClientConnectorError:
-            return web.json_response(
-                {"status": "error", "code": 502, "message": "Application failed to respond"},
-                status=HTTPStatus.BAD_GATEWAY,
-            )
+                return await _pass_on(answer, response, request)
+        except aiohttp.ClientError as error:
+            raise NoAnswer from error
 
     async def ended(self) -> int:
         """Its exit code."""
@@ -139,8 +131,21 @@ async def _keep(output: asyncio.StreamReader | None, log: list[str]) -> None:
         del log[:-_LINES]
 
 
-def _travels(header: str) -> bool:
-    return header.lower() not in _HOP_BY_HOP
+def _passed_on(headers: Mapping[str, str]) -> CIMultiDict[str]:
+    return CIMultiDict((name, value) for name, value in headers.items() if name.lower() not in _HOP_BY_HOP)
+
+
+async def _pass_on(
+    answer: aiohttp.ClientResponse, response: web.StreamResponse, request: web.Request
+) -> web.StreamResponse:
+    try:
+        async for piece in answer.content.iter_any():
+            await response.write(piece)
+        await response.write_eof()
+    except aiohttp.ClientError:
+        # The program ended in the middle of its answer, and so does what is left of it.
+        sever(request)
+    return response
 
 
 def _free_port() -> int:

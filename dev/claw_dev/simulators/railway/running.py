@@ -9,6 +9,10 @@ from aiohttp import web
 from claw_dev.simulators.railway.records import Deployment
 
 
+class NoAnswer(Exception):
+    """What runs does not answer."""
+
+
 class Running(Protocol):
     """One started container."""
 
@@ -17,7 +21,7 @@ class Running(Protocol):
         ...
 
     async def answer(self, request: web.Request) -> web.StreamResponse:
-        """Answer what came to the service's domain."""
+        """Answer what came to the service's domain. Raises NoAnswer."""
         ...
 
     async def ended(self) -> int:

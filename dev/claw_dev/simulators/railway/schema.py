@@ -22,7 +22,7 @@ MUTATIONS: Mapping[str, Callable[[Request, Json], Awaitable[Any]]] = {
     "deploymentRedeploy": services.deployment_redeploy,
     "deploymentRemove": services.deployment_remove,
     "deploymentRestart": services.deployment_restart,
-    "deploymentStop": services.deployment_remove,
+    "deploymentStop": services.deployment_stop,
     "environmentCreate": places.create_environment,
     "environmentDelete": places.delete_environment,
     "projectCreate": places.create_project,

@@ -167,6 +167,11 @@ async def deployment_cancel(request: Request, args: Json) -> bool:
     return True
 
 
+async def deployment_stop(request: Request, args: Json) -> bool:
+    """`deploymentStop`: says yes, and does nothing to a deployment that runs, as some have seen."""
+    return await deployment_cancel(request, args)
+
+
 async def deployment_restart(request: Request, args: Json) -> bool:
     """`deploymentRestart`: the same container anew."""
     deployment = request.deployment(args["id"])
