@@ -1,6 +1,7 @@
 """A Railway driver on a simulated Railway, impatient enough for tests."""
 
-from collections.abc import AsyncIterator
+import time
+from collections.abc import AsyncIterator, Callable
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import replace
 from random import Random
@@ -42,7 +43,8 @@ async def driver_on(railway: RailwaySimulator, *, seconds: float = 5.0, **others
     async with httpx.AsyncClient() as session:
         random = Random(7).random
         api = Api(session, budget, provider="railway", random=random, timeout=seconds)
-        async with aclosing(RailwayDriver(api, options_for(railway, **others), random=random)) as driver:
+        driver = RailwayDriver(api, options_for(railway, **others), random=random, monotonic=monotonic)
+        async with aclosing(driver):
             yield driver
 
 
@@ -62,6 +64,28 @@ async def running(driver: RailwayDriver, desired: DesiredCompute) -> ObservedCom
     await driver.create(desired)
     await driver.deploy(desired)
     return await until(driver, desired.owner, ComputeState.RUNNING)
+
+
+async def one_pass(driver: RailwayDriver, desired: DesiredCompute) -> bool:
+    """The loop in small: look, do the next thing that is missing, and say whether it runs."""
+    observed = await driver.observe(desired.owner)
+    if observed is None:
+        observed = await driver.create(desired)
+    if observed.fingerprint != desired.fingerprint:
+        observed = await driver.deploy(desired)
+    return observed.state is ComputeState.RUNNING
+
+
+async def provisioned(driver: RailwayDriver, desired: DesiredCompute) -> None:
+    """Pass after pass until it runs, whatever goes wrong on the way."""
+
+    async def runs() -> bool:
+        try:
+            return await one_pass(driver, desired)
+        except Transient:
+            return False
+
+    await eventually(runs)
 
 
 async def until(driver: RailwayDriver, owner: Owner, state: ComputeState) -> ObservedCompute:

@@ -18,6 +18,7 @@ from tests.contract.railway_driving import (
     deployments_of,
     driver_on,
     gone,
+    provisioned,
     running,
     service_of,
     until,
@@ -189,16 +190,18 @@ async def test_many_ask_for_one_service_and_get_one(railway: RailwaySimulator, d
     assert railway.counts()["Service"]["created"] == railway.counts()["ServiceDomain"]["created"] == 1
 
 
-async def test_a_repository_is_connected_once_and_deployed_from_its_branch(
-    railway: RailwaySimulator, driver: RailwayDriver
+@pytest.mark.parametrize("connecting_deploys", [True, False])
+async def test_a_repository_is_connected_once_and_deployed_once_from_its_branch(
+    railway: RailwaySimulator, driver: RailwayDriver, *, connecting_deploys: bool
 ) -> None:
+    railway.world.quirks.connect_deploys = connecting_deploys
     desired = wanted(image=None, repository="claw-dev/clawdbot", ref="stable")
-    await running(driver, desired)
+    await provisioned(driver, desired)
+    assert deployments_of(railway, desired.owner) == [Status.SUCCESS]
     source = service_of(railway, desired.owner).source
     assert (source["repo"], source["branch"]) == ("claw-dev/clawdbot", "stable")
     again = wanted(desired.owner, image=None, repository="claw-dev/clawdbot", ref="stable", variables={"A": "1"})
-    await driver.deploy(again)
-    await until(driver, desired.owner, ComputeState.RUNNING)
+    await provisioned(driver, again)
     assert writes(railway).count("ConnectRepository") == 1
 
 

@@ -1,5 +1,6 @@
 """What goes wrong between us and Railway: lost answers, lagging reads, refusals. Nothing is doubled, nothing lost."""
 
+import time
 from collections.abc import Awaitable, Callable
 
 import pytest
@@ -10,7 +11,6 @@ from claw_dev.simulators.railway.records import Status
 from claw_dev.simulators.railway.simulator import RailwaySimulator
 from claw_operator.external import (
     ComputeState,
-    DesiredCompute,
     ExternalError,
     ObservedCompute,
     RateLimited,
@@ -24,6 +24,8 @@ from tests.contract.railway_driving import (
     deployments_of,
     driver_on,
     gone,
+    one_pass,
+    provisioned,
     running,
     service_of,
     until,
@@ -53,7 +55,7 @@ async def test_a_write_without_an_answer_is_made_good_and_never_doubled(operatio
     desired = wanted()
     async with RailwaySimulator() as railway, driver_on(railway) as driver:
         railway.go_wrong(Fault(kind=kind, operation=operation))
-        await _provision(driver, desired)
+        await provisioned(driver, desired)
         counts = railway.counts()
         assert {counts[kind]["created"] for kind in ("Service", "ServiceDomain", "Deployment")} == {1}
         assert deployments_of(railway, desired.owner) == [Status.SUCCESS]
@@ -66,9 +68,9 @@ async def test_an_operator_that_died_after_a_write_is_succeeded_by_one_that_doub
         async with driver_on(railway) as driver:
             railway.go_wrong(Fault(kind=FaultKind.LOST_ANSWER, operation=operation))
             with pytest.raises(Transient):
-                await _once(driver, desired)
+                await one_pass(driver, desired)
         async with driver_on(railway) as successor:
-            await _provision(successor, desired)
+            await provisioned(successor, desired)
         counts = railway.counts()
         assert {counts[kind]["created"] for kind in ("Service", "ServiceDomain", "Deployment")} == {1}
 
@@ -78,13 +80,13 @@ async def test_a_repository_whose_connection_got_no_answer_is_deployed(kind: Fau
     desired = wanted(image=None, repository="claw-dev/clawdbot")
     async with RailwaySimulator() as railway, driver_on(railway) as driver:
         railway.go_wrong(Fault(kind=kind, operation="ConnectRepository"))
-        await _provision(driver, desired)
-        assert deployments_of(railway, desired.owner).count(Status.SUCCESS) == 1
+        await provisioned(driver, desired)
+        assert deployments_of(railway, desired.owner) == [Status.SUCCESS]
         assert service_of(railway, desired.owner).source["branch"] == "main"
 
 
 @pytest.mark.parametrize("kind", UNANSWERED)
-async def test_a_deletion_without_an_answer_is_carried_out_once(kind: FaultKind) -> None:
+async def test_a_deletion_without_an_answer_is_carried_outone_pass(kind: FaultKind) -> None:
     desired = wanted()
     async with RailwaySimulator() as railway, driver_on(railway) as driver:
         await running(driver, desired)
@@ -104,6 +106,21 @@ async def test_what_a_dead_operator_made_is_not_taken_for_gone_before_it_can_be_
             with pytest.raises(Transient, match="not certain yet"):
                 await driver.delete(owner)
             await gone(driver, owner)
+        assert railway.services == {}
+
+
+async def test_a_service_that_may_have_been_made_is_not_taken_for_gone_before_it_can_be_seen() -> None:
+    desired = wanted()
+    async with RailwaySimulator(pace=Pace.quick().but(lag=0.5)) as railway:
+        passed = 0.0
+        async with driver_on(railway, settle_seconds=1.0, monotonic=lambda: time.monotonic() + passed) as driver:
+            passed = 60.0  # long enough to have seen all that another operator made
+            railway.go_wrong(Fault(kind=FaultKind.LOST_ANSWER, operation="CreateService"))
+            with pytest.raises(Transient, match="does not show it yet"):
+                await driver.create(desired)
+            with pytest.raises(Transient, match="not certain yet"):
+                await driver.delete(desired.owner)
+            await gone(driver, desired.owner)
         assert railway.services == {}
 
 
@@ -231,26 +248,6 @@ async def test_a_size_whose_answer_was_lost_is_written_once_more() -> None:
         railway.go_wrong(Fault(kind=FaultKind.LOST_ANSWER, operation="WriteLimits"))
         assert (await insistently(lambda: driver.adjust(larger))).size == larger.size
         assert deployments_of(railway, desired.owner) == [Status.SUCCESS]
-
-
-async def _once(driver: RailwayDriver, desired: DesiredCompute) -> bool:
-    """The loop in small: look, do the next thing that is missing, and say whether it runs."""
-    observed = await driver.observe(desired.owner)
-    if observed is None:
-        observed = await driver.create(desired)
-    if observed.fingerprint != desired.fingerprint:
-        observed = await driver.deploy(desired)
-    return observed.state is ComputeState.RUNNING
-
-
-async def _provision(driver: RailwayDriver, desired: DesiredCompute) -> None:
-    async def runs() -> bool:
-        try:
-            return await _once(driver, desired)
-        except Transient:
-            return False
-
-    await eventually(runs)
 
 
 async def _listed(driver: RailwayDriver, count: int) -> bool:

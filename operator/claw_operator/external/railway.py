@@ -82,6 +82,8 @@ class RailwayDriver:
         """By service: until when an earlier write may still show up, so that none is made that could double it."""
         self._deleted: dict[str, float] = {}
         """By service: when its deletion was confirmed."""
+        self._unclear: dict[str, float] = {}
+        """By instance: when its service may have been made without our being told."""
 
     async def observe(self, owner: Owner, *, max_age: float = 0.0) -> ObservedCompute | None:
         """The compute; None when a complete list has no service with its mark, or only one without an address."""
@@ -133,12 +135,14 @@ class RailwayDriver:
                 source=_source(desired),
                 awaited=Awaited.DEPLOYMENT,
             )
+            deployment_id = None
             try:
                 if after.source is not None and after.source != before.source:
+                    # Deploys it, too. Should it not, no deployment shows up, and the next call deploys.
                     await self._writer.connect(owner, compute.id, *after.source)
-                deployment_id = await self._writer.deploy(owner, compute.id)
+                else:
+                    deployment_id = await self._writer.deploy(owner, compute.id)
             except NoAnswer:
-                # To connect a repository deploys it, too: either way a deployment may be on its way.
                 self._quiet[compute.id] = self._monotonic() + self._settle
                 self._recent.remember(owner, replace(after, at=self._monotonic()))
                 raise
@@ -204,6 +208,7 @@ class RailwayDriver:
                     self._deleted[service_id] = self._monotonic()
                     self._quiet.pop(service_id, None)
             self._recent.forget(owner)
+            self._unclear.pop(owner.uid, None)
 
     async def inventory(self) -> Sequence[Marked]:
         """Every service in the environment that bears an owner mark."""
@@ -231,8 +236,8 @@ class RailwayDriver:
     def _check_absence(self, owner: Owner, reading: Reading) -> None:
         """Raises unless nothing of the owner's is left for certain: an untold service, a stranger's, an early look."""
         reading.of(owner)
-        if reading.started < self._began + self._settle:
-            # What an operator before this one made may not be to be seen yet.
+        # What an operator before this one made, or a call without an answer, may not be to be seen yet.
+        if reading.started < self._unclear.get(owner.uid, self._began) + self._settle:
             raise Transient(
                 f"It is not certain yet that {owner.name} has no service in Railway; it is looked at again."
             )
@@ -285,6 +290,7 @@ class RailwayDriver:
                 service_id = await self._writer.create_service(owner)
             except (NoAnswer, Exists) as error:
                 problem = error
+                self._unclear[owner.uid] = self._monotonic()
             else:
                 self._quiet[service_id] = self._monotonic()
                 self._wrote(owner, ObservedCompute(id=service_id, state=ComputeState.EMPTY, url=""))
