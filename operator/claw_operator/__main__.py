@@ -26,6 +26,7 @@ log = logging.getLogger("claw_operator")
 
 _FIRST_SWEEP = 60.0
 """Seconds after the start; the loop has its hands full until then."""
+_BACKOFF = Backoff()
 
 
 async def serve(settings: Settings) -> None:
@@ -34,7 +35,7 @@ async def serve(settings: Settings) -> None:
     async with AsyncExitStack() as stack:
         kube = await stack.enter_async_context(Kube.connect(settings.kubeconfig))
         drivers = await stack.enter_async_context(connected_drivers(settings, metrics, random))
-        fleet = await _fleet(kube, settings.namespace, random)
+        fleet = await fleet_of(kube, settings.namespace, random)
         loop = await stack.enter_async_context(
             running_loop(
                 kube=kube,
@@ -68,7 +69,7 @@ async def serve(settings: Settings) -> None:
     log.info("stopped")
 
 
-async def _fleet(kube: Kube, namespace: str, random: Random) -> str:
+async def fleet_of(kube: Kube, namespace: str, random: Random, backoff: Backoff = _BACKOFF) -> str:
     """What tells our marks from those of other clusters. Nothing is made without it, so the API server is waited for.
 
     Raises NotFound and Refused.
@@ -79,7 +80,7 @@ async def _fleet(kube: Kube, namespace: str, random: Random) -> str:
             return await kube.namespace_uid(namespace)
         except Unavailable:  # Kube has said so
             failures += 1
-            await asyncio.sleep(Backoff().seconds(failures, random.random))
+            await asyncio.sleep(backoff.seconds(failures, random.random))
 
 
 def _defaults(settings: Settings, fleet: str) -> Defaults:
@@ -108,7 +109,10 @@ def main() -> None:
     logs.configure(settings.log_level)
     try:
         asyncio.run(serve(settings))
-    except (NotFound, Refused) as error:
+    except NotFound as error:
+        print(f"claw-operator: {error}; create it, or set CLAW_NAMESPACE", file=sys.stderr)
+        sys.exit(2)
+    except Refused as error:
         print(f"claw-operator: {error}", file=sys.stderr)
         sys.exit(2)
 
