@@ -35,7 +35,7 @@ from claw_operator.external.neon_project_fleet import ProjectFleet
 from claw_operator.external.neon_projects import ProjectLayout
 from claw_operator.external.neon_writer import Durations, Sleep, Writer
 
-_LOOKS = 4.0
+_LOOKS = 10.0
 """Every call here returns when Neon has finished what it began, so looks from outside only find what others did, and
 are worth that many times the wait between two looks at an operation."""
 

@@ -61,13 +61,15 @@ class BranchLayout:
 
     async def all(self) -> Sequence[NeonDatabase]:
         """Every branch that bears an owner mark."""
-        return (await self._fleet.reading()).databases
+        return await self._fleet.all()
 
     async def make(self, desired: DesiredDatabase, task: str) -> NeonDatabase:
         """Make the branch with its endpoint, or adopt the one that an earlier, lost call made."""
         body = await self._branch_of(desired)
         try:
-            answer = await self._writer.write(task, lambda: self._api.create_branch(self._project, body, task))
+            answer = await self._writer.write(
+                task, lambda: self._api.create_branch(self._project, body, task), begins=True
+            )
         except (Conflict, NoAnswer) as error:
             return await self._adopted(desired.owner, error, task)
         endpoint = read_write(answer.endpoints, answer.branch.id)

@@ -16,7 +16,7 @@ from claw_operator.external.neon_database import MARK, NeonDatabase, of_branch, 
 from claw_operator.external.neon_models import Branch, Endpoint
 from claw_operator.external.neon_words import Words
 
-_ENDPOINTS_KEPT = 600.0  # seconds
+_ENDPOINTS_KEPT, _KEPT_IN_A_HURRY = 600.0, 60.0  # seconds
 _TASK = "list the databases"
 
 
@@ -53,7 +53,6 @@ class BranchFleet:
         """Readings up to `shortest_age` old are good for everybody; who asks for newer ones is in a hurry."""
         self._api = api
         self._project = project
-        self._settle_seconds = settle_seconds
         self._shortest_age = shortest_age
         self._monotonic = monotonic
         self._shared = Shared(self._read, monotonic=monotonic)
@@ -66,21 +65,27 @@ class BranchFleet:
         """End the reading that is under way."""
         await self._shared.aclose()
 
-    async def reading(self, max_age: float = 0.0) -> Reading:
-        """The whole project as it was at most `max_age` seconds ago, or `shortest_age` if that is longer."""
-        if max_age <= self._shortest_age:
-            self._lane = Lane.URGENT
-        return await self._shared.get(max(max_age, self._shortest_age))
+    async def all(self) -> tuple[NeonDatabase, ...]:
+        """Every branch that bears an owner mark."""
+        return self._words.over((await self._shared.get(self._shortest_age)).databases)
+
+    async def reading(self) -> Reading:
+        """The whole project as it was at most `shortest_age` seconds ago, for somebody who is in a hurry."""
+        self._lane = Lane.URGENT
+        return await self._shared.get(self._shortest_age)
 
     async def of(self, owner: Owner, max_age: float = 0.0) -> list[NeonDatabase]:
-        """What bears the owner's mark: one, unless a person had a hand in it. `max_age` is as for `reading`."""
+        """What bears the owner's mark: one, unless a person had a hand in it.
+
+        From a reading that is at most `max_age` seconds old, or `shortest_age` if that is longer.
+        """
         known = self._words.of(owner)
         if known is not None:
             return [known]
-        if self._words.begun_within(owner) < max(max_age, self._shortest_age):
+        age = min(max(max_age, self._shortest_age), self._words.begun_within(owner))
+        if age <= self._shortest_age:
             self._lane = Lane.URGENT
-            return (await self._shared.get(self._words.begun_within(owner))).of(owner)
-        return (await self.reading(max_age)).of(owner)
+        return (await self._shared.get(age)).of(owner)
 
     def wrote(self, database: NeonDatabase) -> NeonDatabase:
         """It was made or changed by us, and this is how it is now."""
@@ -108,7 +113,7 @@ class BranchFleet:
 
     async def _read_endpoints(self, marked: list[Branch], lane: Lane) -> None:
         now, read_at = self._monotonic(), self._endpoints_read_at
-        good_for = self._settle_seconds if lane is Lane.URGENT else _ENDPOINTS_KEPT
+        good_for = _KEPT_IN_A_HURRY if lane is Lane.URGENT else _ENDPOINTS_KEPT
         is_old = read_at is None or now - read_at > good_for
         if not marked or not (is_old or any(branch.id not in self._endpoints for branch in marked)):
             return

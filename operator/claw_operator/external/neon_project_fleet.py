@@ -72,21 +72,21 @@ class ProjectFleet:
 
     async def all(self) -> tuple[NeonDatabase, ...]:
         """Every project that bears an owner mark. Raises Transient when the list is not complete."""
-        self._lane = Lane.URGENT
         reading = await self._shared.get(self._shortest_age)
         if not reading.complete:
             raise Transient("Neon could not list all projects in time")
-        return reading.databases
+        return self._words.over(reading.databases)
 
     async def of(self, owner: Owner, max_age: float) -> list[NeonDatabase]:
         """What bears the owner's mark. Raises Transient when nothing does and the list is not complete."""
         known = self._words.of(owner)
         if known is not None:
             return [known]
-        hurry = max_age <= self._shortest_age
+        age = min(max(max_age, self._shortest_age), self._words.begun_within(owner))
+        hurry = age <= self._shortest_age
         if hurry:
             self._lane = Lane.URGENT
-        reading = await self._shared.get(min(max(max_age, self._shortest_age), self._words.begun_within(owner)))
+        reading = await self._shared.get(age)
         found = [database for database in reading.databases if database.mark == owner.mark]
         if not found and not reading.complete:
             raise Transient(f"Neon could not list all projects in time, and the one of {owner.name} may be missing")

@@ -5,7 +5,7 @@ person.
 """
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from claw_operator.external import Owner
@@ -44,6 +44,11 @@ class Words:
     def fresh(self) -> Iterator[NeonDatabase]:
         """All databases for which our word counts."""
         return (word.database for word in self._by_mark.values() if word.database is not None and self._counts(word))
+
+    def over(self, databases: Iterable[NeonDatabase]) -> tuple[NeonDatabase, ...]:
+        """What was read, with our word where it counts for more."""
+        read = {database.id: database for database in databases}
+        return tuple((read | {database.id: database for database in self.fresh()}).values())
 
     def begun_within(self, owner: Owner) -> float:
         """How old a reading may be to know of what we did."""

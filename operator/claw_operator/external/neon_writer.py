@@ -10,7 +10,7 @@ outside that is one call instead of many.
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import datetime
 from time import monotonic as process_time
 from typing import TypeVar
@@ -69,13 +69,16 @@ class Writer:
         self._sleep = sleep
         self._monotonic = monotonic
         self._turn = asyncio.Lock()
+        self._beginning = asyncio.Lock()
 
-    async def write(self, task: str, request: Callable[[], Awaitable[Answer]]) -> Answer:
+    async def write(self, task: str, request: Callable[[], Awaitable[Answer]], *, begins: bool = False) -> Answer:
         """Send a request and wait until everything that it began has finished. `task` is in words, for errors.
 
+        `begins`: it makes a database. Of these only one at a time waits for its turn, so that whoever came first gets
+        a password, too, before everybody else's database is made.
         Raises what the request raises; Transient when the project is not free in time, or an operation fails.
         """
-        async with self._my_turn(task):
+        async with self._my_turn(task, begins=begins):
             answer = await self._when_free(request)
             await self._finished(answer.operations, task)
             return answer
@@ -92,16 +95,16 @@ class Writer:
             await self._finished([one for one in operations if one.branch_id == branch and not one.has_ended], task)
 
     @asynccontextmanager
-    async def _my_turn(self, task: str) -> AsyncIterator[None]:
-        try:
-            async with asyncio.timeout(self._options.patience_seconds):
-                await self._turn.acquire()
-        except TimeoutError as error:
-            raise Transient(f"It was not possible to {task} yet: many changes wait for the Neon project") from error
-        try:
+    async def _my_turn(self, task: str, *, begins: bool = False) -> AsyncIterator[None]:
+        async with AsyncExitStack() as held:
+            try:
+                async with asyncio.timeout(self._options.patience_seconds):
+                    if begins:
+                        await held.enter_async_context(self._beginning)
+                    await held.enter_async_context(self._turn)
+            except TimeoutError as error:
+                raise Transient(f"It was not possible to {task} yet: many changes wait for the Neon project") from error
             yield
-        finally:
-            self._turn.release()
 
     async def _when_free(self, request: Callable[[], Awaitable[Answer]]) -> Answer:
         """Repeat what came while the project was busy: such a request was not carried out."""
@@ -121,7 +124,7 @@ class Writer:
             return
         actions = tuple(sorted(operation.action for operation in known.values()))
         following = self._options.poll_seconds
-        pause = self._durations.expected(actions) or following
+        pause = self._durations.expected(actions) or following * len(actions)  # they run one after the other
         deadline = self._monotonic() + self._options.operations_seconds
         while not all(operation.has_ended for operation in known.values()):
             if self._monotonic() >= deadline:
