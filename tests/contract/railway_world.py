@@ -12,8 +12,9 @@ import httpx
 import pytest
 from graphql import GraphQLSchema, build_client_schema
 
-from claw_dev.simulators.railway.records import Json
+from claw_dev.simulators.railway.records import Deployment, Json
 from claw_dev.simulators.railway.simulator import RailwaySimulator
+from tests.eventually import eventually
 
 REAL_SCHEMA = Path(__file__).parents[3] / "shared" / "data" / "railway-schema.json"
 TOKEN = "railway-token"
@@ -140,3 +141,12 @@ async def railway_and_client(**options: Any) -> AsyncIterator[Client]:
     """A simulator with these options, and a client for it."""
     async with RailwaySimulator(token=TOKEN, **options) as railway, httpx.AsyncClient(trust_env=False) as http:
         yield Client(railway, http)
+
+
+async def ends_as(client: Client, deployment: str, status: str, *, patience: float = 10) -> None:
+    """Wait until the deployment is in that state, for `patience` seconds."""
+
+    async def done() -> bool:
+        return await client.status(deployment) == status
+
+    await eventually(done, patience, describe=lambda: client.simulator.world.find(Deployment, deployment))

@@ -43,7 +43,8 @@ def _service(world: World, instance: Instance, *, decrypt: bool) -> Json:
         settings["limitOverride"] = {"containers": instance.limits}
     return {
         "source": {name: value for name, value in instance.source.items() if value is not None},
-        "variables": _variables(instance.variables, decrypt=decrypt),
+        "variables": _variables(instance.variables, decrypt=decrypt)
+        | {name: {"isSealed": True} for name in sorted(instance.sealed & instance.variables.keys())},
         "deploy": settings,
         "networking": {
             "serviceDomains": {one.domain: {"port": one.target_port} for one in world.of(ServiceDomain, instance)},
@@ -83,6 +84,8 @@ def variables_of(world: World, environment: Environment, args: Json) -> Json:
     ]
     services = {owner.id: service_id for owner, service_id, _ in owners}
 
+    sealed = {owner.id: owner.sealed for owner, _, _ in owners if isinstance(owner, Instance)}
+
     def render(record: Record) -> Json:
         owner, _, name = record.id.partition(":")
         return {
@@ -90,7 +93,7 @@ def variables_of(world: World, environment: Environment, args: Json) -> Json:
             "name": name,
             "serviceId": services[owner],
             "environmentId": environment.id,
-            "isSealed": False,
+            "isSealed": name in sealed.get(owner, ()),
             "createdAt": record.created_at,
             "updatedAt": record.created_at,
         }

@@ -50,6 +50,8 @@ async def update(request: Request, args: Json) -> bool:
     wanted: Json = args["input"]
     instance = request.instance(wanted["serviceId"], wanted["environmentId"])
     domain = _own(request, wanted["serviceDomainId"])
+    if not wanted["domain"].endswith(domain.suffix):
+        raise gateway_failure()
     if any(one.domain == wanted["domain"] and one is not domain for one in request.world.all(ServiceDomain)):
         raise domain_taken(wanted["domain"])
     async with request.changing(instance.environment_id):

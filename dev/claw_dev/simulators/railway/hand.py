@@ -6,6 +6,7 @@ from claw_dev.simulators.railway.deployments import Deployments
 from claw_dev.simulators.railway.edge import Edge
 from claw_dev.simulators.railway.records import (
     DEFAULT_SETTINGS,
+    CustomDomain,
     Deployment,
     Instance,
     Service,
@@ -52,6 +53,17 @@ class Hand:
         instance.variables = kept | {key: value for key, value in variables.items() if value is not None}
         if deploy:
             self._deployments.begin(instance)
+
+    def seal(self, name: str, variable: str) -> None:
+        """Seal one of its variables: it goes on to work, and nobody reads it any more."""
+        instance = self.service(name)
+        instance.sealed |= {variable}
+
+    def set_dns(self, domain: str) -> None:
+        """Set the DNS record that a customer's own domain wants."""
+        for custom in self._world.all(CustomDomain):
+            if custom.domain == domain:
+                custom.verified = True
 
     def crash(self, name: str, *, for_good: bool = True) -> None:
         """Let what runs crash: so often that it is not started again, or once."""

@@ -57,9 +57,9 @@ class Pace:
             config_change=0.05,
             initializing=2.0,
             building=60.0,
-            deploying=17.0,
+            deploying=18.0,
             removing=3.0,
-            health_interval=1.0,
+            health_interval=0.5,
             health_timeout=300.0,
             restart=2.0,
             sleeps_after=600.0,
@@ -102,6 +102,8 @@ class Quirks:
     """Every page ends with the cursor that it was asked with."""
     connect_deploys: bool = True
     """Connecting a repository starts a deployment."""
+    pr_deploys: bool = False
+    """The project has environments for pull requests, and then no repository can be connected."""
     leaves_husks: bool = False
     """Deleting a service in its last environment leaves it in the project's list."""
     two_factor: bool = False

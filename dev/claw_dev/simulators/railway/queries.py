@@ -180,7 +180,8 @@ def _variables(request: Request, args: Json) -> dict[str, str]:
     if args.get("serviceId") is None:
         variables = environment.shared
     else:
-        variables = request.seen_instance(args["serviceId"], environment.id).variables
+        instance = request.seen_instance(args["serviceId"], environment.id)
+        variables = {name: value for name, value in instance.variables.items() if name not in instance.sealed}
     return dict(variables) if args.get("unrendered") else rendered(request.world, environment, variables)
 
 

@@ -119,6 +119,8 @@ class Instance(Record):
     registry: dict[str, str] | None = None
     """Written, never read back."""
     variables: dict[str, str] = field(default_factory=dict)
+    sealed: frozenset[str] = frozenset()
+    """Names of variables that nobody can read back."""
     limits: Json | None = None
     """`cpu` and `memoryBytes`, where the service has its own."""
     changed_at: datetime

@@ -40,7 +40,7 @@ def project(world: World, record: Project) -> Json:
 
     return _record(record) | {
         "name": record.name,
-        "prDeploys": False,
+        "prDeploys": world.quirks.pr_deploys,
         "primaryEnvironmentId": next((one.id for one in world.environments_of(record)), None),
         "workspaceId": record.workspace_id,
         "environments": environments,

@@ -99,6 +99,8 @@ async def connect(request: Request, args: Json) -> Json:
     """`serviceConnect`: another source in all its environments."""
     service = request.service(args["id"])
     wanted: Json = args["input"]
+    if request.world.quirks.pr_deploys and wanted.get("repo"):
+        raise gateway_failure()
     source = {name: wanted[name] for name in ("image", "repo", "branch") if wanted.get(name)}
     for instance in request.world.instances_of(service):
         async with request.changing(instance.environment_id):
