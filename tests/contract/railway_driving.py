@@ -37,7 +37,13 @@ def options_for(railway: RailwaySimulator, **others: Any) -> RailwayOptions:
 
 
 @asynccontextmanager
-async def driver_on(railway: RailwaySimulator, *, seconds: float = 5.0, **others: Any) -> AsyncIterator[RailwayDriver]:
+async def driver_on(
+    railway: RailwaySimulator,
+    *,
+    seconds: float = 5.0,
+    monotonic: Callable[[], float] = time.monotonic,
+    **others: Any,
+) -> AsyncIterator[RailwayDriver]:
     """A driver with an account of its own; `seconds` is how long it waits for an answer."""
     budget = Budget("Railway", per_second=10_000, burst=10_000)
     async with httpx.AsyncClient() as session:
