@@ -10,8 +10,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 
+from claw_crds.configuration import RuntimeReport
 from claw_crds.v1alpha1 import ProvisioningStatus, StepTiming
 from claw_operator.metrics import Metrics
+from claw_operator.processes import Answer
 from claw_operator.tries import History
 
 log = logging.getLogger(__name__)
@@ -26,6 +28,8 @@ class Memory:
     def __init__(self, now: datetime) -> None:
         self.first_seen = now
         self.history = History()
+        self.answer: Answer | None = None
+        """The runtime's last one, if it answered when it was last asked."""
         self.waiting_since: datetime | None = None
         """Since when something has been under way that is worth polling for."""
         self._requests: list[str | None] = []
@@ -50,6 +54,13 @@ class Memory:
             self.waiting_since = None
         elif self.waiting_since is None:
             self.waiting_since = now
+
+    def heard(self, runtime: object, now: datetime) -> None:
+        """Note what the runtime said, if that is news."""
+        if not isinstance(runtime, RuntimeReport):
+            self.answer = None
+        elif self.answer is None or self.answer.report is not runtime:
+            self.answer = Answer(runtime, now)
 
     def asked(self, request: str | None) -> bool:
         """Whether somebody has asked for a look since the last pass, by the annotation with this value."""

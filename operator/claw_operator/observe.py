@@ -16,7 +16,7 @@ from claw_operator.external import ComputeState, ExternalError, ObservedCompute,
 from claw_operator.kube import Kube, StoredSecret
 from claw_operator.metrics import Metrics
 from claw_operator.pace import Ages
-from claw_operator.processes import ANSWERING, as_deployed, is_up
+from claw_operator.processes import ANSWERING, Answer, as_deployed, is_up
 from claw_operator.tries import History
 
 T = TypeVar("T")
@@ -27,11 +27,16 @@ async def observe(
     drivers: InstanceDrivers,
     kube: Kube,
     metrics: Metrics,
+    *,
     history: History,
+    answer: Answer | None,
     ages: Ages,
     now: datetime,
 ) -> Observed:
-    """What is. Something that cannot be looked at is Unknown, which is not the same as gone."""
+    """What is. Something that cannot be looked at is Unknown, which is not the same as gone.
+
+    `answer` is the runtime's last one, which stands in for another one where the plan lets the compute sleep.
+    """
     instance, owner = desired.instance, desired.owner
     name = naming.credentials_secret_name(instance.metadata.name)
     of_database = drivers.database.observe(owner, max_age=ages.database)
@@ -42,7 +47,11 @@ async def observe(
         _or_unknown(kube.read_secret(owner.namespace, name, owner.uid)),
     )
     credentials = Credentials.from_secret(secret.values) if isinstance(secret, StoredSecret) else secret
-    runtime = await _runtime(compute, credentials, drivers, metrics)
+    runtime: RuntimeReport | Unknown | None
+    if isinstance(compute, ObservedCompute) and answer is not None and answer.still_holds(compute, now):
+        runtime = answer.report
+    else:
+        runtime = await _runtime(compute, credentials, drivers, metrics)
     if isinstance(compute, ObservedCompute) and isinstance(runtime, RuntimeReport) and is_up(compute, runtime):
         compute = replace(compute, state=ComputeState.RUNNING, message="")
     return Observed(

@@ -126,10 +126,11 @@ def under_way(observed: Observed, pending: Sequence[Step] = ()) -> UnderWay:
     database, compute, runtime = observed.database, observed.compute, observed.runtime
     silent = isinstance(runtime, Unknown) or (isinstance(runtime, RuntimeReport) and not runtime.ready)
     answering = isinstance(compute, ObservedCompute) and compute.state in ANSWERING
+    stopping = any(step.kind == StepKind.SUSPEND_COMPUTE for step in pending)
     return UnderWay(
         database=isinstance(database, ObservedDatabase) and not database.ready and not database.suspended,
         compute=bool(pending),
-        runtime=answering and silent,
+        runtime=answering and silent and not stopping,
     )
 
 

@@ -7,6 +7,7 @@ looks at everything there is, decides what is missing, does that, and reports. C
 import logging
 from collections.abc import Callable, Sequence
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from pydantic import ValidationError
@@ -164,6 +165,7 @@ class Reconciler:
                 observed = await acting.next(observed)
         failures = [*unknown, *acting.failures]
         await self._report(body, desired, observed, failures, record, acting.done)
+        memory.heard(observed.runtime, self._clock())
         memory.trouble("; ".join(str(failure) for failure in failures))
         return self._next(desired, observed, failures, record, drivers)
 
@@ -173,9 +175,13 @@ class Reconciler:
         memory, now = self._memories.of(meta.uid), self._clock()
         asked = memory.asked(meta.annotations.get(naming.RECONCILE_REQUESTED_AT))
         ages = self._pacing.ages(status, asked=asked)
-        observed = await observe(desired, drivers, self._kube, self._metrics, memory.history, ages, now)
+        answer = memory.answer if desired.plan.spec.sleep_when_idle and not asked else None
+        look = partial(
+            observe, desired, drivers, self._kube, self._metrics, history=memory.history, answer=answer, now=now
+        )
+        observed = await look(ages=ages)
         if needs_a_fresh_look(ages, observed, decide(desired, observed, now).steps):
-            observed = await observe(desired, drivers, self._kube, self._metrics, memory.history, FRESH, now)
+            observed = await look(ages=FRESH)
         memory.history = observed.history
         return observed
 

@@ -254,6 +254,8 @@ class ObservedCompute:
     """Why it crashed or failed: capped, redacted, stable."""
     drift: Drift | None = None
     domain: ObservedDomain | None = None
+    asleep: bool = False
+    """It is RUNNING, and the next request wakes it. Whoever can do without its answer lets it sleep."""
 
 
 class ComputeDriver(Protocol):

@@ -85,6 +85,8 @@ class Compute:
     drift: Drift | None = None
     domain: str | None = None
     message: str = ""
+    asleep: bool = False
+    """The next request wakes it."""
     stubborn: bool = False
     """It stays as it is, whatever its provider promised."""
 
@@ -365,6 +367,7 @@ class WorldComputes:
             size=row.size,
             message=row.message if row.state in (ComputeState.CRASHED, ComputeState.FAILED) else "",
             drift=row.drift,
+            asleep=row.asleep,
             domain=None if row.domain is None else ObservedDomain(row.domain, self._world.dns_records),
         )
 
@@ -392,6 +395,8 @@ class WorldRuntimes:
             raise Transient("The runtime does not answer.")
         if row.variables["CLAW_CONFIGURATION_TOKEN_SHA256"] != sha256(token):
             raise Unauthorized("The runtime does not accept the configuration token.")
+        row.asleep = False
+        self._world.looks["runtime"] += 1
         return row
 
     def _report(self, row: Compute) -> RuntimeReport:

@@ -127,6 +127,10 @@ def test_a_step_that_is_still_wanted_after_it_was_done_needs_a_moment() -> None:
     assert under_way(settled(), [STOP]) == UnderWay(compute=True)
 
 
+def test_a_runtime_that_is_being_stopped_is_not_waited_for() -> None:
+    assert under_way(replace(settled(), runtime=AWAY), [STOP]) == UnderWay(compute=True)
+
+
 @pytest.mark.parametrize(
     ("going", "expected"),
     [

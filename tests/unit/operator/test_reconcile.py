@@ -11,10 +11,10 @@ from claw_crds import naming
 from claw_crds.conditions import ConditionStatus, ConditionType, Reason
 from claw_crds.v1alpha1 import ClawInstanceStatus, DatabaseStatus, ProvisioningStatus
 from claw_operator.external import ComputeState, ExternalError, RateLimited, Rejected, Transient, Unauthorized
-from tests.integration.operator.world import Database
+from tests.integration.operator.world import Compute, Database
 from tests.unit.operator.api_server import PLANS, SECRETS, TEST_FAILED, after, answer, before, secret_of, status
 from tests.unit.operator.conftest import Object, Stage
-from tests.unit.operator.examples import CREDENTIALS, NOW, UID, condition
+from tests.unit.operator.examples import CREDENTIALS, NOW, UID, condition, plan
 
 READY, SYNCED = ConditionType.READY, ConditionType.SYNCED
 NAME = naming.external_name(UID)
@@ -212,7 +212,7 @@ class TestTheFleet:
         await stage.passes(5)
         stage.restart()
         await stage.passes(5)
-        assert stage.world.looks == looks
+        assert stage.world.looks - looks == {"runtime": 10}, "which costs its provider nothing"
 
     async def test_what_seems_to_be_missing_is_looked_at_again_before_it_is_made(self, stage: Stage) -> None:
         await available(stage)
@@ -226,7 +226,7 @@ class TestTheFleet:
         looks = stage.world.looks.copy()
         stage.change(lambda o: o["metadata"].update(annotations={naming.RECONCILE_REQUESTED_AT: "now"}))
         await stage.passes(3)
-        assert stage.world.looks - looks == {"database": 1, "compute": 1}
+        assert stage.world.looks - looks == {"database": 1, "compute": 1, "runtime": 3}
 
     async def test_while_a_deployment_is_under_way_only_the_compute_is_looked_at(self, stage: Stage) -> None:
         stage.apply()
@@ -274,6 +274,57 @@ class TestTheRuntimesOwnWord:
         assert condition(stage.status, READY).reason == Reason.AVAILABLE
         assert compute.deployments == 2
         assert before_new - configured <= 1, "the old one is told what changed, and not asked again and again"
+
+
+class TestSleep:
+    """A compute that may sleep is not kept awake by the operator's own questions."""
+
+    async def sleepy(self, stage: Stage) -> Compute:
+        """An instance whose plan lets it sleep."""
+        stage.store.saw_plan(plan(sleepWhenIdle=True).wire() | {"kind": "ClawPlan"})
+        await available(stage)
+        (compute,) = stage.world.computes.values()
+        return compute
+
+    async def test_it_is_asked_when_it_is_awake_and_then_not_for_a_while(self, stage: Stage) -> None:
+        compute = await self.sleepy(stage)
+        looks = stage.world.looks["runtime"]
+        await stage.passes(5)
+        assert stage.world.looks["runtime"] == looks
+        stage.now = NOW + timedelta(minutes=16)
+        stage.world.messages_used = 7
+        await stage.passes(5)
+        assert stage.world.looks["runtime"] == looks + 1
+        assert stage.status.usage is not None
+        assert stage.status.usage.messages_used == 7
+        compute.asleep = True
+        stage.now = NOW + timedelta(days=1)
+        await stage.passes(5)
+        assert compute.asleep
+        assert condition(stage.status, READY).reason == Reason.AVAILABLE
+
+    async def test_it_is_woken_for_what_it_has_to_know(self, stage: Stage) -> None:
+        compute = await self.sleepy(stage)
+        compute.asleep = True
+        rotate(stage)
+        await stage.passes(2)
+        assert not compute.asleep
+        assert compute.configuration is not None
+        assert len(compute.configuration.keys) == 2
+
+    async def test_somebody_who_asks_for_a_look_wakes_it(self, stage: Stage) -> None:
+        compute = await self.sleepy(stage)
+        compute.asleep = True
+        stage.change(lambda o: o["metadata"].update(annotations={naming.RECONCILE_REQUESTED_AT: "now"}))
+        await stage.passes()
+        assert not compute.asleep
+
+    async def test_a_crash_is_noticed_without_asking_the_runtime(self, stage: Stage) -> None:
+        compute = await self.sleepy(stage)
+        stage.world.crash(NAME)
+        await stage.passes(2)
+        assert compute.deployments == 2
+        assert condition(stage.status, READY).reason == Reason.AVAILABLE
 
 
 class TestWhatIsTold:
