@@ -50,7 +50,7 @@ async def _demo(
             await stack.start()
         async with open_stage(stack) as stage:
             held = await teller.tell(ACTS, stage)
-            teller.timeline(stage.marks)
+            teller.timeline(stage.marks, stage.path)
             if keep and held:
                 await by_hand(stage, console)
                 await asyncio.Event().wait()

@@ -8,11 +8,12 @@ import psutil
 from rich.console import Console
 
 from claw_crds import naming
+from claw_dev.demo.critical_path import critical_path
 from claw_dev.demo.outside import runs
 from claw_dev.demo.stage import DoesNotHold, Object, Stage, check, present, ready_reason
 from claw_dev.demo.telling import Act
 from claw_dev.errors import StackError
-from claw_dev.parts import Part
+from claw_dev.parts import Part, Providers
 from claw_dev.simulators.stripe.delivery import Signing
 from claw_dev.simulators.stripe.orders import CompleteCheckout, Deliver
 from claw_dev.simulators.stripe.records import SubscriptionStatus
@@ -57,6 +58,8 @@ async def available(stage: Stage) -> str:
     stage.marks.starting = next(
         (s["seconds"] for s in status["provisioning"]["steps"] if s["name"] == "StartRuntime"), 0.0
     )
+    if stage.stack.providers is Providers.SIMULATED:
+        stage.path = await critical_path(stage.stack.clouds, stage.http, status)
     shown = await stage.kubectl("get", "clawinstances")
     conditions = "\n".join(
         f"{c['type']:14} {c['status']:6} {c['reason']:17} {c.get('message', '')}".rstrip() for c in status["conditions"]

@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 import httpx
 
 from claw_crds import naming
+from claw_dev.demo.critical_path import CriticalPath
 from claw_dev.demo.outside import Outside, outside_of
 from claw_dev.parts import Providers
 from claw_dev.simulators.stripe.controls import StripeControls
@@ -59,6 +60,8 @@ class Stage:
     http: httpx.AsyncClient
     outside: Outside
     marks: Marks = field(default_factory=Marks)
+    path: CriticalPath | None = None
+    """Where the providers are simulated: what the instance waited for."""
     subscription: str = ""
     event: str = ""
     url: str = ""

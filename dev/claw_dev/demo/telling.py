@@ -10,6 +10,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from claw_dev.demo.critical_path import CriticalPath
 from claw_dev.demo.stage import DoesNotHold, Marks, Stage
 from claw_dev.errors import StackError
 
@@ -56,8 +57,8 @@ class Teller:
         self.complete = True
         return True
 
-    def timeline(self, marks: Marks) -> None:
-        """Step and seconds, and the two figures that the product promises."""
+    def timeline(self, marks: Marks, path: CriticalPath | None) -> None:
+        """Step and seconds, and the figures that the product promises."""
         table = Table(title="Timeline", title_justify="left", box=None, padding=(0, 2, 0, 0))
         table.add_column("step")
         table.add_column("seconds", justify="right")
@@ -68,8 +69,11 @@ class Teller:
         self._console.print(table)
         self._console.print()
         if marks.answered is not None and marks.delivered is not None:
-            self._figure("event received → chat answered", marks.answered - marks.delivered, "promised: under 5 s")
-        if marks.provisioning is not None:
+            promised = "promised: under 60 s" if path else "promised: under 5 s"
+            self._figure("event received → chat answered", marks.answered - marks.delivered, promised)
+        if path is not None:
+            path.draw(self._console)
+        elif marks.provisioning is not None:
             self._figure("wish → Available", marks.provisioning, "status.provisioning")
             self._figure("  the runtime's own start", marks.starting, "")
             self._figure("  the operator's share", marks.provisioning - marks.starting, "promised: under 0.5 s")

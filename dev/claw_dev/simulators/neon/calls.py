@@ -34,6 +34,8 @@ class Call:
     """The JSON that belongs to `status`. It may hold passwords."""
     delivered: bool = False
     """Whether the answer was sent."""
+    seconds: float | None = None
+    """How long it took; None while it is under way."""
 
 
 class CallLog:

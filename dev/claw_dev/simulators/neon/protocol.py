@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import time
 from collections.abc import Callable
 from http import HTTPStatus
 from random import Random
@@ -47,7 +48,11 @@ def logging_calls(calls: CallLog, world: World) -> Middleware:
         )
         request[CALL] = call
         calls.add(call)
-        response = await handler(request)
+        began = time.monotonic()
+        try:
+            response = await handler(request)
+        finally:
+            call.seconds = time.monotonic() - began
         call.delivered = request.transport is not None and not request.transport.is_closing()
         if call.delivered and call.status is None:
             call.status = response.status
