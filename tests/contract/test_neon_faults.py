@@ -22,6 +22,7 @@ from tests.contract.neon_driving import (
     endpoint_of,
     in_the_end,
     operating,
+    operating_at,
 )
 from tests.contract.neon_world import fault, simulated_neon
 from tests.contract.owners import database_of, new_owner
@@ -172,3 +173,49 @@ async def test_an_operation_that_fails_is_told_and_the_branch_is_not_doubled(
 async def test_looks_at_operations_that_fail_do_not_matter(neon: NeonSimulator, driver: NeonDriver) -> None:
     neon.faults.add(fault(FaultKind.HTML, "listProjectOperations", status=503, times=4))
     assert (await driver.create(database_of(new_owner()))).ready
+
+
+async def test_a_project_that_does_not_exist_is_told_with_what_to_set(neon: NeonSimulator) -> None:
+    async with operating_at(neon.url, project_id="nowhere-1") as driver:
+        with pytest.raises(Rejected, match="does not know the project nowhere-1; set NEON_PROJECT_ID"):
+            await driver.observe(new_owner())
+
+
+async def test_a_role_that_does_not_exist_is_told_with_what_to_set(neon: NeonSimulator) -> None:
+    owner = new_owner()
+    async with operating(neon, role="nobody") as driver:
+        await driver.create(database_of(owner))
+        with pytest.raises(Rejected, match="role nobody and the database neondb for claw-test; set NEON_ROLE"):
+            await driver.issue_credentials(owner)
+
+
+async def test_who_came_first_gets_in_before_everybodys_database_is_made() -> None:
+    owners = [new_owner(f"claw-{number}") for number in range(6)]
+    pace = Pace(latency=(0.0, 0.001, 0.002), other_operations=0.03)
+    made_when_issued: list[int] = []
+
+    async with simulated_neon(pace=pace) as neon, operating(neon) as driver:
+
+        async def provision(owner: Owner) -> None:
+            await driver.create(database_of(owner))
+            await driver.issue_credentials(owner)
+            made_when_issued.append(len(customers_branches(neon)))
+
+        await asyncio.gather(*(provision(owner) for owner in owners))
+    assert made_when_issued[0] <= 3
+
+
+async def test_a_process_that_starts_beside_a_dead_ones_project_waits_until_it_can_be_seen() -> None:
+    pace = Pace(latency=(0.0, 0.001, 0.002), other_operations=0.01, read_lag=0.2)
+    owner = new_owner()
+    async with simulated_neon(pace=pace) as neon:
+        neon.faults.add(fault(FaultKind.HELD_ANSWER, "createProject"))
+        async with operating(neon, PROJECT) as dead:
+            creating = asyncio.create_task(dead.create(database_of(owner)))
+            await eventually(lambda: customers_branches(neon))
+            creating.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await creating
+        async with operating(neon, PROJECT, settle_seconds=0.4) as driver:
+            assert (await driver.create(database_of(owner))).ready
+        assert len(customers_branches(neon)) == 1

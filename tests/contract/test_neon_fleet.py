@@ -78,7 +78,8 @@ async def test_a_page_that_fails_is_no_reason_to_call_anything_gone(neon: NeonSi
         assert await other.observe(owners[0]) is not None
 
 
-async def test_an_instance_costs_at_most_six_calls_and_a_fleet_at_rest_one_a_page() -> None:
+@both
+async def test_an_instance_costs_at_most_six_calls_and_a_fleet_at_rest_one_a_page(isolation: Isolation) -> None:
     # A tenth of the real times, so that the polls are as many.
     operations = {"create_branch": 0.05, "start_compute": 0.08, "create_timeline": 0.03, "suspend_compute": 0.04}
     pace = Pace(latency=(0.008, 0.015, 0.06), operations=operations, other_operations=0.05, jitter=0.2, read_lag=0.03)

@@ -8,11 +8,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from time import monotonic as process_time
 
-from claw_operator.external import Owner
+from claw_operator.external import Owner, Rejected
 from claw_operator.external.budget import Lane
 from claw_operator.external.fleet import Shared
 from claw_operator.external.neon_api import NeonApi
 from claw_operator.external.neon_database import MARK, NeonDatabase, of_branch, read_write
+from claw_operator.external.neon_errors import Missing
 from claw_operator.external.neon_models import Branch, Endpoint
 from claw_operator.external.neon_words import Words
 
@@ -100,7 +101,10 @@ class BranchFleet:
 
     async def _read(self) -> Reading:
         lane, self._lane = self._lane, Lane.ROUTINE
-        found = await self._api.branches(self._project, _TASK, lane=lane)
+        try:
+            found = await self._api.branches(self._project, _TASK, lane=lane)
+        except Missing as error:
+            raise Rejected(f"Neon does not know the project {self._project}; set NEON_PROJECT_ID") from error
         marks = {branch: str(value[MARK]) for branch, value in found.annotations.items() if MARK in value}
         marked = [branch for branch in found.branches if Owner.of_mark(marks.get(branch.id, "")) is not None]
         await self._read_endpoints(marked, lane)

@@ -17,7 +17,7 @@ from typing import TypeVar
 
 from claw_operator.external import RateLimited, Transient
 from claw_operator.external.neon_api import NeonApi
-from claw_operator.external.neon_errors import Locked
+from claw_operator.external.neon_errors import Locked, Missing
 from claw_operator.external.neon_models import Operation, Written
 from claw_operator.external.neon_options import NeonOptions
 
@@ -135,8 +135,8 @@ class Writer:
                 known |= await self._looked_up(known, task)
             except RateLimited as error:
                 pause = max(pause, error.retry_after)
-            except Transient:
-                continue  # a look that failed tells nothing; the next one may
+            except (Transient, Missing):
+                continue  # a look that failed tells nothing, and reads lag; the next one may tell
         self._learn(actions, known.values())
         failed = next((operation for operation in known.values() if operation.has_failed), None)
         if failed is not None:
