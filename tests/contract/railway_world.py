@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,14 +20,16 @@ REAL_SCHEMA = Path(__file__).parents[3] / "shared" / "data" / "railway-schema.js
 TOKEN = "railway-token"
 
 
-def real_schema(*, unchecked: str) -> GraphQLSchema:
+def real_schema(
+    *, unchecked: str, path: Path = REAL_SCHEMA, environment: Mapping[str, str] = os.environ
+) -> GraphQLSchema:
     """Railway's own schema. On a machine without it the test says what it did not check; in CI that fails."""
-    if not REAL_SCHEMA.exists():
-        story = f"there is no {REAL_SCHEMA.name} beside the repository, so nobody checked {unchecked}"
-        if os.environ.get("CI") == "true":
+    if not path.exists():
+        story = f"there is no {path.name} beside the repository, so nobody checked {unchecked}"
+        if environment.get("CI") == "true":
             pytest.fail(story)
         pytest.skip(story)
-    introspection = json.loads(REAL_SCHEMA.read_bytes())["data"]
+    introspection = json.loads(path.read_bytes())["data"]
     # It is invalid by graphql-core's own rules: a field is deprecated that its interface has and does not deprecate.
     return build_client_schema(introspection, assume_valid=True)
 

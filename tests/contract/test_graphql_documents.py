@@ -1,5 +1,7 @@
 """Every document that we send, and the schema that our simulator executes, against Railway's real schema."""
 
+from pathlib import Path
+
 import pytest
 from graphql import (
     GraphQLEnumType,
@@ -34,6 +36,16 @@ def simulated() -> GraphQLSchema:
 
 def _wrong(schema: GraphQLSchema, document: str) -> list[str]:
     return [error.message for error in validate(schema, parse(document))]
+
+
+@pytest.mark.parametrize(
+    ("environment", "outcome"), [({"CI": "true"}, pytest.fail.Exception), ({}, pytest.skip.Exception)]
+)
+def test_without_the_real_schema_ci_fails_and_others_are_told(
+    environment: dict[str, str], outcome: type[BaseException], tmp_path: Path
+) -> None:
+    with pytest.raises(outcome, match="nobody checked whether the documents are right"):
+        real_schema(unchecked="whether the documents are right", path=tmp_path / "none.json", environment=environment)
 
 
 @pytest.mark.parametrize("name", sorted(DOCUMENTS))
