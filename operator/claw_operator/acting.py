@@ -26,7 +26,11 @@ _ORDER = [kind.value for kind in StepKind]
 
 
 class Acting:
-    """One pass at work. Use it as a context: what is still under way when the block ends is cancelled."""
+    """One pass at work. As a context, it ends when every step has come to its end, however the block ends.
+
+    A create that is cancelled in the middle may have been carried out, and nobody would know its id. So only a pass
+    that is itself cancelled, at its deadline or at the end of the process, cancels its steps.
+    """
 
     def __init__(
         self, actor: Actor, drivers: InstanceDrivers, memory: Memory, metrics: Metrics, clock: Callable[[], datetime]
@@ -45,9 +49,11 @@ class Acting:
     async def __aenter__(self) -> "Acting":
         return self
 
-    async def __aexit__(self, *_: object) -> None:
-        for task in self._running:
-            task.cancel()
+    async def __aexit__(self, error: type[BaseException] | None, *_: object) -> None:
+        cancelled = error is not None and issubclass(error, asyncio.CancelledError)
+        for task, kind in self._running.items():
+            if cancelled or kind is None:
+                task.cancel()
         await asyncio.gather(*self._running, return_exceptions=True)
 
     @property
@@ -81,8 +87,7 @@ class Acting:
     async def next(self, observed: Observed) -> Observed:
         """Wait until something has changed, and take it in.
 
-        What went wrong with the Kubernetes API, or is a bug, is raised once every step has come to its end: a create
-        that is cancelled in the middle may have been carried out, and nobody would know its id.
+        What went wrong with the Kubernetes API, or is a bug, is raised once every step has come to its end.
         """
         ended, _ = await asyncio.wait(self._running, return_when=asyncio.FIRST_COMPLETED)
         for task in [task for task in self._running if task in ended]:

@@ -7,7 +7,7 @@ import pytest
 from claw_crds.conditions import ConditionType, Reason
 from claw_operator.external import ComputeState, Transient
 from tests.eventually import eventually
-from tests.unit.operator.api_server import SECRETS, answer, status
+from tests.unit.operator.api_server import SECRETS, answer, before, status
 from tests.unit.operator.conftest import Stage
 from tests.unit.operator.examples import condition
 
@@ -67,6 +67,17 @@ async def test_what_the_api_server_refuses_does_not_cut_a_creation_short(stage: 
     await stage.passes(2)
     assert condition(stage.status, READY).reason == Reason.AVAILABLE
     assert stage.world.counts()["create compute"] == 1
+
+
+async def test_an_object_that_changes_meanwhile_does_not_cut_a_creation_short(stage: Stage) -> None:
+    stage.apply()
+    stage.world.seconds["create compute"] = 0.05
+    raised = before(lambda: stage.change(lambda o: o["metadata"].update(labels={"new": "yes"})))
+    stage.api.at("PATCH", f"{stage.path}/status", raised)
+    assert (await stage.passes()).requeue_after == 0.0
+    assert order(stage) == ["create database", "create compute"]
+    await stage.passes(2)
+    assert condition(stage.status, READY).reason == Reason.AVAILABLE
 
 
 async def test_a_pass_that_is_ended_from_outside_ends_its_steps(stage: Stage) -> None:
