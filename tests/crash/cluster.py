@@ -16,8 +16,8 @@ Object = dict[str, Any]
 
 _OF_ONE_RUN = re.compile(r".*(Time|At|Start)|id|deploymentId|url|host|configurationRevision|credentialsSecretRef")
 """Moments, and names of one thing: no two runs have the same, so only that they are there is compared."""
-_OF_ONE_WAY = {"provisioning"}
-"""How it came about, and how long that took. A crash may show there."""
+_OF_ONE_WAY = {"provisioning", "sizeBytes", "usage"}
+"""How it came about and how long that took, and what shows only in a look after the last step."""
 
 
 class Cluster:

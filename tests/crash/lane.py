@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from claw_dev.cluster import ControlPlane
+from claw_dev.errors import StackError
 from claw_dev.kubeconfig import Kubeconfig
 from claw_dev.processes import Processes
 from tests.crash.calls import Point
@@ -19,7 +20,7 @@ from tests.crash.cluster import Cluster, cluster
 from tests.crash.gate import Gate, Moment, Strike, gate
 from tests.crash.operators import OperatorProcess
 from tests.crash.outside import Outside, outside
-from tests.crash.phases import PHASES, Phase
+from tests.crash.phases import PHASES, Phase, plans
 from tests.eventually import eventually
 
 Picture = dict[str, Any]
@@ -27,7 +28,11 @@ Picture = dict[str, Any]
 _PATIENCE = 45.0
 """Seconds after which an instance is stuck: some backoffs, and the time for which providers' reads may lag."""
 _QUIET = 0.4
-"""Seconds without a write after which none is taken to come: an operator with nothing to do makes none."""
+"""Seconds without a write after which none is taken to come, where the world already is as it should be."""
+_SETTLED = 3.0
+"""The same, where nobody knows yet what it should be. Longer than any poll of what is under way."""
+_COMPARED = 15.0
+"""Seconds in which the world outside becomes what the instance's status says."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +65,7 @@ class Lane:
         await asyncio.gather(*(self._wish(phase, name) for name in names))
         for name in names:
             await self._until(self._fulfilled(phase, name), name)
-        return await self._ended(names[0], before)
+        return await self._ended(names[0], before, quiet=_SETTLED)
 
     async def disturbed(self, phase: Phase, name: str, point: Point, moment: Moment, expected: Picture) -> Ended | None:
         """Let a wish come true in spite of one strike. None when the point was never met. Raises Stuck."""
@@ -76,11 +81,11 @@ class Lane:
 
         await self._until(struck_or_over, name)
         if strike.made and moment is not Moment.LOST:
-            await operator.start()
+            await _started(operator)
         self.gate.listen()
         await self._until(fulfilled, name)
         await self._come_to(as_expected)
-        ended = await self._ended(name, before)
+        ended = await self._ended(name, before, quiet=_QUIET)
         return ended if strike.made else None
 
     async def take(self, phase: Phase, count: int) -> list[str]:
@@ -143,12 +148,12 @@ class Lane:
 
     async def _come_to(self, predicate: Callable[[], Awaitable[bool]]) -> None:
         try:
-            await eventually(predicate, _PATIENCE)
+            await eventually(predicate, _COMPARED)
         except AssertionError:
             return  # whoever compares says what is different
 
-    async def _ended(self, name: str, before: Counter[str]) -> Ended:
-        await eventually(lambda: self.gate.quiet_seconds() > _QUIET, _PATIENCE)
+    async def _ended(self, name: str, before: Counter[str], *, quiet: float) -> Ended:
+        await eventually(lambda: self.gate.quiet_seconds() > quiet, _PATIENCE)
         return Ended(await self.picture(name), self._outside.counts() - before)
 
 
@@ -159,6 +164,7 @@ async def lane(
     """An empty world in which the operators run."""
     namespace = f"crash-{name}-{secrets.token_hex(3)}"
     await control_plane.kubectl.run("create", "namespace", namespace)
+    await control_plane.kubectl.apply(plans())
     tls = ssl.create_default_context(cafile=control_plane.ca_file)
     async with AsyncExitStack() as stack:
         enter = stack.enter_async_context
@@ -176,6 +182,13 @@ async def lane(
         running = [OperatorProcess(processes, f"{namespace}-{number}", environment) for number in range(operators)]
         for operator in running:
             stack.push_async_callback(operator.stop)
-        await asyncio.gather(*(operator.start() for operator in running))
+        await asyncio.gather(*map(_started, running))
         yield Lane(await enter(cluster(control_plane, namespace)), around, passing, running)
     await control_plane.kubectl.run("delete", "namespace", namespace, "--wait=false")
+
+
+async def _started(operator: OperatorProcess) -> None:
+    try:
+        await operator.start()
+    except StackError as error:
+        raise Stuck(f"{error}\n{error.hint}") from error

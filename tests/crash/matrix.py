@@ -4,8 +4,9 @@ A right end can hide a wrong way, and everything that is made twice costs money;
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from tests.crash.calls import Point, points
 from tests.crash.gate import Moment
@@ -85,8 +86,11 @@ async def struck_lives(lane: Lane, moment: Moment, expected: Mapping[str, Expect
         with teller.phase(moment.value, phase.name, len(struck)) as done:
             names = iter(await lane.take(phase, len(struck)))
             for point in struck:
+                told = len(row.stories)
                 await _strike(lane, phase, next(names), point, moment, wanted.ended, row)
                 done()
+                for story in row.stories[told:]:
+                    teller.trouble(story)
         rows.append(row)
     left = await lane.strangers()
     if left:
@@ -148,9 +152,20 @@ def _surplus(found: Picture, expected: Picture) -> int:
 
 
 def _differences(ended: Ended, expected: Ended) -> str:
-    lines = [f"  made: {dict(ended.made)}, undisturbed: {dict(expected.made)}"] if ended.made != expected.made else []
-    for part in sorted(ended.picture.keys() | expected.picture.keys()):
-        found, wanted = ended.picture.get(part), expected.picture.get(part)
-        if found != wanted:
-            lines += [f"  {part}: {json.dumps(found)}", f"  undisturbed: {json.dumps(wanted)}"]
-    return "\n".join(lines)
+    found = ended.picture | {"made": dict(ended.made)}
+    wanted = expected.picture | {"made": dict(expected.made)}
+    return "\n".join(f"  {line}" for line in _apart("", found, wanted))
+
+
+def _apart(where: str, found: Any, wanted: Any) -> Iterator[str]:
+    """Each place at which the two differ, with what is there and what should be."""
+    if found == wanted:
+        return
+    if isinstance(found, dict) and isinstance(wanted, dict):
+        for name in sorted(found.keys() | wanted.keys()):
+            yield from _apart(f"{where}.{name}", found.get(name), wanted.get(name))
+    elif isinstance(found, list) and isinstance(wanted, list) and len(found) == len(wanted):
+        for position, (one, other) in enumerate(zip(found, wanted, strict=True)):
+            yield from _apart(f"{where}[{position}]", one, other)
+    else:
+        yield f"{where}: {json.dumps(found)}, undisturbed {json.dumps(wanted)}"

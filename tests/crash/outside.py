@@ -10,13 +10,14 @@ from claw_crds import naming
 from claw_dev.simulators.neon.keys import Key
 from claw_dev.simulators.neon.limits import RateLimits
 from claw_dev.simulators.neon.simulator import NeonSimulator
+from claw_dev.simulators.neon.world import PlanLimits
 from claw_dev.simulators.railway.limits import Limits
 from claw_dev.simulators.railway.simulator import RailwaySimulator
 
 _RAILWAY_TOKEN = "railway-crash"
 _NEON_KEY = "neon-crash"
 _PLENTY = 100_000
-"""Calls an hour or a minute. How budgets are kept is shown elsewhere; here nobody is to wait for one."""
+"""Of whatever is limited. How limits are kept is shown elsewhere; here nobody is to meet one."""
 _KINDS_OF_CHANGE = re.compile(r".*(created|deleted)")
 
 Rows = dict[str, list[Any]]
@@ -110,7 +111,11 @@ async def outside() -> AsyncIterator[Outside]:
         RailwaySimulator(
             token=_RAILWAY_TOKEN, runtimes="stand-in", limits=Limits(per_hour=_PLENTY, per_second=_PLENTY)
         ) as railway,
-        NeonSimulator(keys=[Key(_NEON_KEY)], rates=RateLimits(per_minute=_PLENTY, burst_per_second=_PLENTY)) as neon,
+        NeonSimulator(
+            keys=[Key(_NEON_KEY)],
+            plan=PlanLimits(active_computes=_PLENTY),
+            rates=RateLimits(per_minute=_PLENTY, burst_per_second=_PLENTY),
+        ) as neon,
     ):
         yield Outside(railway, neon)
 

@@ -1,11 +1,12 @@
 """The life of an instance, as five wishes."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
 
+from claw_dev.installation import PLANS, documents
 from tests.crash.cluster import Cluster, Object
 
-PLAN, OTHER_PLAN = "pro", "team"
+PLAN, OTHER_PLAN = "crash-pro", "crash-team"
 
 
 @dataclass(frozen=True)
@@ -37,3 +38,10 @@ PHASES = (
     Phase("delete", lambda cluster, name: cluster.delete(name), None),
 )
 """In their order: an instance that went through one is ready for the next."""
+
+
+def plans() -> Iterator[Object]:
+    """The default plans under other names, made to stop what is suspended: so there is more to strike at."""
+    for plan in documents(PLANS):
+        name = f"crash-{plan['metadata']['name']}"
+        yield {**plan, "metadata": {"name": name}, "spec": {**plan["spec"], "stopWhenSuspended": True}}

@@ -13,6 +13,8 @@ from rich.text import Text
 if TYPE_CHECKING:
     from tests.crash.matrix import Row
 
+_LINES_OF_TROUBLE = 8
+
 
 class Teller:
     """Says how far everything is. Use as a context manager."""
@@ -40,6 +42,12 @@ class Teller:
         if not self.console.is_terminal:
             line = f"{what}: {phase}: {total} points in {time.monotonic() - began:.0f} s"
             self.console.print(line, highlight=False)
+
+    def trouble(self, story: str) -> None:
+        """What has just gone wrong, in short; all of it is told in the end."""
+        self.console.print(
+            "\n".join(story.splitlines()[:_LINES_OF_TROUBLE]), style="red", highlight=False, markup=False
+        )
 
     def tell(self, title: str, rows: Sequence["Row"]) -> None:
         """The table of all rows, and their sum."""
