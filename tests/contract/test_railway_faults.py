@@ -124,6 +124,20 @@ async def test_a_service_that_may_have_been_made_is_not_taken_for_gone_before_it
         assert railway.services == {}
 
 
+async def test_a_service_too_new_to_be_deleted_is_not_taken_for_gone() -> None:
+    desired = wanted()
+    pace = Pace.quick().but(lag=0.5)
+    async with RailwaySimulator(pace=pace) as railway, driver_on(railway, settle_seconds=1.0) as driver:
+        await driver.create(desired)
+        railway.go_wrong(
+            Fault(kind=FaultKind.REFUSED_IN_BODY, operation="DeleteService", message="ServiceInstance not found")
+        )
+        with pytest.raises(Transient, match="not found"):
+            await driver.delete(desired.owner)
+        await gone(driver, desired.owner)
+        assert railway.services == {}
+
+
 async def test_lagging_reads_do_not_hide_what_was_just_written() -> None:
     desired = wanted()
     async with RailwaySimulator(pace=Pace.quick().but(lag=SETTLE * 0.8, write_lag=0.03)) as railway:

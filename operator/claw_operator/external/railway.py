@@ -21,6 +21,7 @@ from claw_operator.external import (
     DesiredCompute,
     ExternalError,
     Marked,
+    NameTaken,
     ObservedCompute,
     Owner,
     Rejected,
@@ -29,11 +30,11 @@ from claw_operator.external import (
 from claw_operator.external.budget import Lane
 from claw_operator.external.http import Api, NoAnswer
 from claw_operator.external.railway_api import RailwayApi
-from claw_operator.external.railway_errors import Exists
+from claw_operator.external.railway_errors import Exists, NotFound
 from claw_operator.external.railway_fleet import Fleet, Reading, Service
 from claw_operator.external.railway_observation import (
+    deployments_of,
     domain_of,
-    live_deployments,
     named,
     observed,
     own_domain,
@@ -43,6 +44,7 @@ from claw_operator.external.railway_options import RailwayOptions
 from claw_operator.external.railway_reasons import Reasons
 from claw_operator.external.railway_recent import Awaited, Recent, Written
 from claw_operator.external.railway_settings import DEFAULT_BRANCH, note_of
+from claw_operator.external.railway_state import is_there
 from claw_operator.external.railway_writer import RailwayWriter
 
 __all__ = ["RailwayDriver", "RailwayOptions"]
@@ -91,8 +93,11 @@ class RailwayDriver:
         if written is not None:
             return written.compute if written.compute.url else None
         lane = Lane.ROUTINE if max_age > self.poll_seconds else Lane.URGENT
-        service = await self._service(owner, max(max_age, self.poll_seconds), lane)
-        if service is None or (service.host is None and service.id not in self._deleted):
+        try:
+            service = await self._service(owner, max(max_age, self.poll_seconds), lane)
+        except NameTaken:
+            return None  # ours is not there; to create it tells whose name it is
+        if service is None or (service.host is None and not self._is_deleted(service.id)):
             return None
         return await self._observed(owner, service)
 
@@ -182,9 +187,7 @@ class RailwayDriver:
             if compute.state in (ComputeState.EMPTY, ComputeState.STOPPED) or before.awaited is Awaited.REMOVAL:
                 return compute
             service = await self._service(owner, self.poll_seconds)
-            deployments = [] if service is None else live_deployments(service)
-            live = {deployment.id for deployment in deployments} | {compute.deployment_id}
-            for deployment_id in sorted(id_ for id_ in live if id_ is not None):
+            for deployment_id in sorted(_live(service, compute)):
                 await self._writer.remove_deployment(owner, deployment_id)
             compute = replace(compute, state=ComputeState.DEPLOYING, message="")
             self._recent.remember(
@@ -197,16 +200,20 @@ class RailwayDriver:
         async with self._alone(owner):
             written = self._recent.of(owner)
             reading = await self._fleet.services(min(self.poll_seconds, self._recent.age_limit(owner)))
-            ids = {service.id for service in reading.bearing(owner)}
-            if written is not None:
-                ids.add(written.compute.id)
+            listed = {service.id for service in reading.bearing(owner)}
+            ids = listed if written is None else listed | {written.compute.id}
             if not ids:
                 self._check_absence(owner, reading)
             for service_id in sorted(ids):
-                if not self._is_deleted(service_id):
+                if self._is_deleted(service_id):
+                    continue
+                try:
                     await self._writer.delete_service(owner, service_id)
-                    self._deleted[service_id] = self._monotonic()
-                    self._quiet.pop(service_id, None)
+                except NotFound:
+                    if service_id not in listed:
+                        raise  # so new that it is not to be seen yet
+                self._deleted[service_id] = self._monotonic()
+                self._quiet.pop(service_id, None)
             self._recent.forget(owner)
             self._unclear.pop(owner.uid, None)
 
@@ -354,3 +361,12 @@ def _source(desired: DesiredCompute) -> tuple[str, str] | None:
     if desired.image or not desired.repository:
         return None
     return desired.repository, desired.ref or DEFAULT_BRANCH
+
+
+def _live(service: Service | None, compute: ObservedCompute) -> set[str]:
+    """The deployments that a suspension has to remove; the newest may be too new to be listed."""
+    listed = () if service is None else deployments_of(service)
+    live = {deployment.id for deployment in listed if is_there(deployment)}
+    if compute.deployment_id is not None and compute.deployment_id not in {deployment.id for deployment in listed}:
+        live.add(compute.deployment_id)
+    return live

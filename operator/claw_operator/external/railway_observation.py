@@ -73,7 +73,7 @@ def domain_of(domain: CustomDomain | None) -> ObservedDomain | None:
     return ObservedDomain(domain.domain, records)
 
 
-def live_deployments(service: Service) -> tuple[Deployment, ...]:
+def deployments_of(service: Service) -> tuple[Deployment, ...]:
     """The newest deployment and those that still serve, each once."""
     latest = service.instance.latest_deployment
     everything = (*service.instance.active_deployments, *((latest,) if latest is not None else ()))

@@ -5,12 +5,6 @@ from collections.abc import Sequence
 from claw_operator.external import ComputeState
 from claw_operator.external.railway_models import Deployment
 
-UNDER_WAY = frozenset({"INITIALIZING", "QUEUED", "BUILDING", "DEPLOYING", "WAITING", "REMOVING"})
-LIVE = frozenset(
-    {"INITIALIZING", "QUEUED", "BUILDING", "DEPLOYING", "WAITING", "NEEDS_APPROVAL", "SUCCESS", "SLEEPING"}
-)
-"""What a suspension has to remove. A crashed deployment is live, too, as long as Railway starts it again."""
-
 _STATES = {
     # Asleep until the next request, which wakes it: nothing is to be done about it.
     "SLEEPING": ComputeState.RUNNING,
@@ -51,9 +45,9 @@ def compute_state(latest: Deployment | None, active: Sequence[Deployment]) -> Co
     return state_of(latest)
 
 
-def is_live(deployment: Deployment) -> bool:
-    """Whether a suspension has to remove it."""
-    return deployment.status in LIVE or deployment.status == "CRASHED"
+def is_there(deployment: Deployment) -> bool:
+    """Whether there is something of it left to remove; Railway starts even a crashed one again."""
+    return deployment.status not in ("REMOVED", "REMOVING")
 
 
 def reason_of(deployment: Deployment) -> str:

@@ -169,17 +169,14 @@ class RailwayWriter:
             return
 
     async def delete_service(self, owner: Owner, service_id: str) -> None:
-        """Remove it with everything in it. Gone already is success."""
+        """Remove it with everything in it. Raises NotFound when it is gone, or not to be seen yet."""
         variables = {"id": service_id}
         if self._options.token_kind == "project":
             # It reaches only its own environment. The others delete the service whole: in its last environment it may
             # else leave a husk behind, which keeps the name taken.
             variables["environmentId"] = (await self._api.place()).environment_id
-        try:
-            # Not in the queue of changes: a deletion is not kept waiting by new customers.
-            await self._api.confirm("DeleteService", variables, doing=f"delete the service of {owner.name}")
-        except NotFound:
-            return
+        # Not in turn with the others: a deletion is not kept waiting by new customers.
+        await self._api.confirm("DeleteService", variables, doing=f"delete the service of {owner.name}")
 
     async def pause(self, attempt: int) -> None:
         """Wait before the next attempt: a quarter of a poll, doubled up to a whole one, with jitter."""

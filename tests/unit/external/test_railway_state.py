@@ -4,7 +4,7 @@ import pytest
 
 from claw_operator.external import ComputeState
 from claw_operator.external.railway_models import Deployment, Replica
-from claw_operator.external.railway_state import compute_state, is_live, reason_of, state_of
+from claw_operator.external.railway_state import compute_state, is_there, reason_of, state_of
 
 STATES = {
     "INITIALIZING": ComputeState.DEPLOYING,
@@ -56,6 +56,6 @@ def test_an_older_deployment_does_not_hide_that_the_newest_failed() -> None:
     assert compute_state(latest, (older, latest)) is ComputeState.FAILED
 
 
-@pytest.mark.parametrize("status", ["REMOVED", "REMOVING", "SKIPPED", "FAILED"])
-def test_what_does_not_live_is_not_removed(status: str) -> None:
-    assert not is_live(Deployment(id="d", status=status))
+@pytest.mark.parametrize("status", STATES)
+def test_everything_is_to_be_removed_but_what_is(status: str) -> None:
+    assert is_there(Deployment(id="d", status=status)) is (status not in ("REMOVED", "REMOVING"))
