@@ -14,8 +14,9 @@ from datetime import datetime
 from claw_crds.conditions import find
 from claw_crds.configuration import RuntimeReport
 from claw_crds.v1alpha1 import ClawInstanceStatus, ConditionStatus, ConditionType, Reason
-from claw_operator.decide import Observed, Step, StepKind, Unknown, database_vanished
+from claw_operator.decide import AT_REST, Observed, Step, StepKind, Unknown, database_vanished
 from claw_operator.external import (
+    ComputeState,
     ExternalError,
     ObservedCompute,
     ObservedDatabase,
@@ -26,6 +27,7 @@ from claw_operator.findings import Failure
 from claw_operator.processes import ANSWERING
 from claw_operator.workqueue import Result
 
+_SETTLED = (ComputeState.RUNNING, *AT_REST)
 _INSIDE = frozenset({StepKind.ROTATE_KEY, StepKind.RETIRE_KEY, StepKind.CONFIGURE})
 """Steps that do not depend on what a provider was last seen to have."""
 
@@ -111,14 +113,18 @@ def retry(error: ExternalError) -> Result:
 
 
 def needs_a_fresh_look(ages: Ages, observed: Observed, steps: Sequence[Step]) -> bool:
-    """Whether an older reading must not be acted on.
+    """Whether an older reading must be neither acted on nor reported.
 
     It may be from before our own last write, or from before somebody else's. So it is good for finding that there is
     nothing to do, and for nothing else.
     """
     if ages == FRESH:
         return False
-    return database_vanished(observed) is not None or any(step.kind not in _INSIDE for step in steps)
+    if ages.database and (database_vanished(observed) is not None or under_way(observed).database):
+        return True
+    if ages.compute and isinstance(observed.compute, ObservedCompute) and observed.compute.state not in _SETTLED:
+        return True
+    return any(step.kind not in _INSIDE for step in steps)
 
 
 def under_way(observed: Observed, pending: Sequence[Step] = ()) -> UnderWay:

@@ -200,6 +200,11 @@ def test_what_rests_is_seen_with_the_fleet_and_what_does_not_by_itself(
         (settled(), [StepKind.CONFIGURE, StepKind.DEPLOY], True),
         (settled(), [StepKind.ISSUE_CREDENTIALS], True),
         (replace(settled(), database=None), [], True),
+        (replace(settled(), database=replace(DATABASE, ready=False)), [], True),
+        (replace(settled(), compute=running(state=ComputeState.CRASHED)), [], True),
+        (replace(settled(), compute=running(state=ComputeState.DEPLOYING)), [], True),
+        (STOPPED, [], False),
+        (replace(settled(), database=AWAY, compute=AWAY, runtime=AWAY), [], False),
     ],
     ids=[
         "rest",
@@ -209,6 +214,11 @@ def test_what_rests_is_seen_with_the_fleet_and_what_does_not_by_itself(
         "deployment",
         "password",
         "a database is gone",
+        "a database that was ready",
+        "a crash",
+        "a deployment that was up",
+        "a stopped one",
+        "nobody can look",
     ],
 )
 def test_an_old_reading_shows_that_nothing_is_to_be_done_and_proves_nothing_else(
