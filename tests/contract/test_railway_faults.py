@@ -210,7 +210,7 @@ async def test_an_address_that_lost_a_race_is_asked_for_again() -> None:
         assert writes(railway).count("CreateServiceDomain") == 4
 
 
-async def test_only_true_means_that_a_change_was_applied() -> None:
+async def test_settings_that_were_not_written_are_not_deployed() -> None:
     desired = wanted()
     async with RailwaySimulator() as railway, driver_on(railway) as driver:
         await driver.create(desired)
