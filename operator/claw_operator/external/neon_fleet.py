@@ -86,7 +86,8 @@ class BranchFleet:
         age = min(max(max_age, self._shortest_age), self._words.begun_within(owner))
         if age <= self._shortest_age:
             self._lane = Lane.URGENT
-        return (await self._shared.get(age)).of(owner)
+        databases = self._words.over((await self._shared.get(age)).databases)
+        return [database for database in databases if database.mark == owner.mark]
 
     def wrote(self, database: NeonDatabase) -> NeonDatabase:
         """It was made or changed by us, and this is how it is now."""
@@ -96,7 +97,7 @@ class BranchFleet:
 
     def deleted(self, database: NeonDatabase) -> None:
         """It was deleted by us."""
-        self._words.is_gone(database.mark)
+        self._words.is_gone(database)
         self._endpoints.pop(database.branch.id, None)
 
     async def _read(self) -> Reading:
@@ -123,5 +124,5 @@ class BranchFleet:
             return
         listed = await self._api.endpoints(self._project, _TASK, lane=lane)
         read = {branch.id: read_write(listed, branch.id) for branch in marked}
-        self._endpoints = read | {one.branch.id: one.endpoint for one in self._words.fresh()}
+        self._endpoints = read | {one.branch.id: one.endpoint for one in self._words.over(())}
         self._endpoints_read_at = now

@@ -87,7 +87,7 @@ class ProjectFleet:
         if hurry:
             self._lane = Lane.URGENT
         reading = await self._shared.get(age)
-        found = [database for database in reading.databases if database.mark == owner.mark]
+        found = [one for one in self._words.over(reading.databases) if one.mark == owner.mark]
         if not found and not reading.complete:
             raise Transient(f"Neon could not list all projects in time, and the one of {owner.name} may be missing")
         return [await self._fresh(database) for database in found] if hurry else found
@@ -112,7 +112,7 @@ class ProjectFleet:
 
     def deleted(self, database: NeonDatabase) -> None:
         """It was deleted by us."""
-        self._words.is_gone(database.mark)
+        self._words.is_gone(database)
         self._details.pop(database.project_id, None)
 
     async def _read(self) -> ProjectReading:

@@ -1,6 +1,7 @@
 """Our own word about a database at Neon: when it counts, and how long operations are expected to take."""
 
 import math
+from dataclasses import replace
 
 from claw_operator.external import Owner
 from claw_operator.external.neon_database import NeonDatabase
@@ -35,15 +36,17 @@ def test_our_word_counts_until_reads_cannot_lag_any_more() -> None:
     assert words.begun_within(OWNER) == 3  # a reading that began earlier may lack it
 
 
-def test_after_a_deletion_only_readings_that_began_later_are_good() -> None:
+def test_what_we_deleted_is_gone_even_if_reads_still_show_it() -> None:
     clock = Clock()
     words = Words(settle_seconds=15, monotonic=clock)
     words.is_so(database())
-    words.is_gone(OWNER.mark)
+    words.is_gone(database())
     assert words.of(OWNER) is None
-    assert words.begun_within(OWNER) == 0
-    clock.now += 2
+    assert words.over([database()]) == ()
+    assert words.begun_within(OWNER) == math.inf
+    clock.now += 17
     assert words.begun_within(OWNER) == 2
+    assert words.over([database()]) == (database(),)  # if it is still shown, it is still there
 
 
 def test_our_word_is_put_over_what_was_read_while_it_counts() -> None:
@@ -61,7 +64,7 @@ def test_words_are_forgotten_when_nobody_can_hold_an_older_reading() -> None:
     words = Words(settle_seconds=15, monotonic=clock)
     words.is_so(database())
     clock.now += 4000
-    words.is_gone("another mark")
+    words.is_gone(replace(database(), id="br-2", mark="another"))
     assert words.begun_within(OWNER) == math.inf
 
 
