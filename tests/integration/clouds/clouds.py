@@ -1,7 +1,7 @@
 """The real loop with the real drivers, on a real API server and two simulated providers."""
 
 from collections.abc import AsyncIterator, Mapping
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, aclosing, asynccontextmanager
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from random import Random
@@ -31,6 +31,7 @@ from claw_operator.orphans import Policy
 from claw_operator.sweep import Schedule
 from tests.contract import neon_world
 from tests.contract.neon_world import client_of
+from tests.eventually import eventually
 from tests.integration.operator.conftest import Object, Operator
 from tests.integration.operator.world import World
 
@@ -39,6 +40,9 @@ RESYNC = 0.3
 """Seconds between two looks at an instance that rests: one sweep for drift."""
 POLL, SETTLE = 0.05, 0.2
 """Of both drivers, in seconds. The simulators' reads lag by far less than SETTLE."""
+
+PATIENCE = 30.0
+"""Seconds that a test waits for what takes one or two, on a machine that has other things to do."""
 
 
 def _plenty(account: str) -> Budget:
@@ -115,14 +119,16 @@ class Clouds(Operator):
                 )
             )
 
-    def running(self, resync_seconds: float = RESYNC) -> AbstractAsyncContextManager[Loop]:
+    @asynccontextmanager
+    async def running(self, resync_seconds: float = RESYNC) -> AsyncIterator[Loop]:
         """A whole operator until the block ends."""
-        return super().running(resync_seconds)
+        async with super().running(resync_seconds) as loop:
+            yield loop
 
     async def available(self, name: str, **spec: Any) -> Object:
         """Apply an instance and wait until its assistant answers."""
         await self.apply(name, **spec)
-        return await self.until_reason(name, "Available")
+        return await self.until_reason(name, "Available", PATIENCE)
 
     def service(self, instance: Object) -> Instance:
         """The instance's service as it really is."""
@@ -151,18 +157,27 @@ class Clouds(Operator):
     def made(self) -> dict[str, int]:
         """How often each kind of thing was made and deleted by anybody, beside the template."""
         railway, neon = self.railway.counts(), self.neon.counts()
-        told = {}
+        told: dict[str, int] = {}
         for kind, word in (("Service", "services"), ("ServiceDomain", "domains")):
             told |= {f"{word} {what}": railway.get(kind, {}).get(what, 0) for what in ("created", "deleted")}
         for word in ("branches", "endpoints"):
             told |= {f"{word} created": neon[f"{word} created"] - 1, f"{word} deleted": neon[f"{word} deleted"]}
         return told
 
+    async def several_looks(self) -> None:
+        """Wait until the operator has looked at everything a few times more."""
+        before = self._passes()
+        await eventually(lambda: self._passes() >= before + 3, PATIENCE)
+
     @asynccontextmanager
     async def person_at_neon(self) -> AsyncIterator[neon_world.Client]:
         """Somebody in Neon's console."""
         async with client_of(self.neon) as client:
             yield client
+
+    def _passes(self) -> float:
+        samples = [sample for metric in self.metrics.passes.collect() for sample in metric.samples]
+        return sum(sample.value for sample in samples if sample.name.endswith("_total"))
 
     def _tenants(self) -> list[Branch]:
         return [branch for branch in self.neon.world.branches_of(self.neon.project_id) if not branch.default]

@@ -14,7 +14,7 @@ from claw_dev.simulators.railway.records import Deployment, Instance, Json
 from claw_operator.external import Owner
 from tests.contract.neon_world import ROLE
 from tests.eventually import eventually
-from tests.integration.clouds.clouds import REPOSITORY, Clouds, external_name
+from tests.integration.clouds.clouds import PATIENCE, REPOSITORY, Clouds, external_name
 from tests.integration.operator.conftest import Object, condition
 
 
@@ -52,8 +52,8 @@ class Ada:
 
     async def is_well_again(self) -> Object:
         """Wait until she is, with everything as it was."""
-        await eventually(self.runs_as_it_should, describe=lambda: (self.settings, settings_of(self.service)))
-        return await self.clouds.until_reason("ada", "Available")
+        await eventually(self.runs_as_it_should, PATIENCE, lambda: (self.settings, settings_of(self.service)))
+        return await self.clouds.until_reason("ada", "Available", PATIENCE)
 
 
 def settings_of(service: Instance) -> Json:
@@ -101,8 +101,8 @@ async def test_an_instance_becomes_available_with_one_of_everything(clouds: Clou
 async def test_a_deleted_service_is_made_again_with_the_same_database(clouds: Clouds) -> None:
     async with ada_on(clouds) as ada:
         await clouds.railway.hand.delete(ada.name)
-        await eventually(lambda: clouds.made()["services created"] == 2 and ada.runs_as_it_should())
-        again = await clouds.until_reason("ada", "Available")
+        await eventually(lambda: clouds.made()["services created"] == 2 and ada.runs_as_it_should(), PATIENCE)
+        again = await clouds.until_reason("ada", "Available", PATIENCE)
         assert ada.service.service.id != ada.service_id
         assert again["status"]["url"] != ada.instance["status"]["url"], "the new service has an address of its own"
         assert await clouds.secret("ada") == ada.secret
@@ -122,7 +122,7 @@ async def test_a_renamed_service_gets_its_name_back_and_is_not_deployed_anew(clo
     async with ada_on(clouds) as ada:
         deployed = len(ada.deployments())
         clouds.railway.hand.rename(ada.name, "our-favourite-customer")
-        await eventually(lambda: clouds.services() == {ada.name})
+        await eventually(lambda: clouds.services() == {ada.name}, PATIENCE)
         await ada.is_well_again()
         assert ada.service.service.id == ada.service_id
         assert len(ada.deployments()) == deployed
@@ -161,7 +161,7 @@ async def test_a_crashed_runtime_is_deployed_again(clouds: Clouds) -> None:
     async with ada_on(clouds) as ada:
         deployed = len(ada.deployments())
         clouds.railway.hand.crash(ada.name)
-        await eventually(lambda: len(ada.deployments()) == deployed + 1)
+        await eventually(lambda: len(ada.deployments()) == deployed + 1, PATIENCE)
         await ada.is_well_again()
         assert ada.service.service.id == ada.service_id
 
@@ -185,7 +185,7 @@ async def test_a_failed_build_says_its_last_words_without_secrets_and_a_mended_o
             latest = await clouds.get("ada")
             return the_build_tells_a_secret()
 
-        await eventually(it_failed, describe=lambda: latest["status"])
+        await eventually(it_failed, PATIENCE, lambda: latest["status"])
         message = condition(latest, "ComputeReady")["message"]
         assert "could not determine how to build the app" in message
         assert "Build failed: exit code 1" in message
@@ -203,20 +203,22 @@ async def test_a_vanished_database_is_reported_and_replaced_only_when_a_person_a
         async with clouds.person_at_neon() as person:
             deleted = await person.delete(f"{person.here}/branches/{ada.branch_id}")
             assert deleted.status_code == 200, deleted.text
-        reported = await clouds.until("ada", lambda o: condition(o, "DatabaseReady").get("reason") == "Vanished")
+        reported = await clouds.until(
+            "ada", lambda o: condition(o, "DatabaseReady").get("reason") == "Vanished", PATIENCE
+        )
         assert condition(reported, "DatabaseReady")["status"] == "False"
         assert ada.branch_id in condition(reported, "DatabaseReady")["message"]
         assert condition(reported, "Ready")["reason"] == "Degraded"
-        await several_sweeps(clouds)
+        await clouds.several_looks()
         assert clouds.branches() == set(), "nobody replaces a customer's data by nothing"
 
         await clouds.annotate("ada", {naming.ACCEPT_DATABASE_LOSS: ada.branch_id})
-        again = await clouds.until_reason("ada", "Available")
+        again = await clouds.until_reason("ada", "Available", PATIENCE)
         secret = await clouds.secret("ada")
         assert clouds.branch(again).id != ada.branch_id
         assert secret[naming.SECRET_DATABASE_URL] != ada.secret[naming.SECRET_DATABASE_URL]
         assert secret[naming.SECRET_API_KEY] == ada.secret[naming.SECRET_API_KEY], "the customer's key still works"
-        await eventually(lambda: ada.service.variables["DATABASE_URL"] == secret[naming.SECRET_DATABASE_URL])
+        await eventually(lambda: ada.service.variables["DATABASE_URL"] == secret[naming.SECRET_DATABASE_URL], PATIENCE)
     assert clouds.made()["branches created"] == 2
     assert clouds.made()["services created"] == 1
 
@@ -227,10 +229,12 @@ async def test_a_password_that_was_changed_by_hand_is_replaced_and_deployed(clou
         async with clouds.person_at_neon() as person:
             await person.post(f"{person.here}/branches/{ada.branch_id}/roles/{ROLE}/reset_password")
         clouds.railway.stand_ins.refusing.add(host)  # the running one has the old password
-        await eventually(lambda: clouds.neon.counts()["passwords reset"] == 3)  # ours, the person's, ours
+        await eventually(lambda: clouds.neon.counts()["passwords reset"] == 3, PATIENCE)  # ours, the person's, ours
         clouds.railway.stand_ins.refusing.discard(host)
-        await eventually(lambda: ada.service.variables["DATABASE_URL"] != ada.secret[naming.SECRET_DATABASE_URL])
-        await clouds.until_reason("ada", "Available")
+        await eventually(
+            lambda: ada.service.variables["DATABASE_URL"] != ada.secret[naming.SECRET_DATABASE_URL], PATIENCE
+        )
+        await clouds.until_reason("ada", "Available", PATIENCE)
         url = (await clouds.secret("ada"))[naming.SECRET_DATABASE_URL]
         assert ada.service.variables["DATABASE_URL"] == url
         assert clouds.neon.lets_in(ada.branch_id, ROLE, password_in(url))
@@ -240,14 +244,3 @@ async def test_a_password_that_was_changed_by_hand_is_replaced_and_deployed(clou
 def password_in(url: str) -> str:
     """Of a connection URL."""
     return url.partition("://")[2].partition("@")[0].partition(":")[2]
-
-
-async def several_sweeps(clouds: Clouds) -> None:
-    """Wait until the operator has looked at everything a few times more."""
-    before = _passes(clouds)
-    await eventually(lambda: _passes(clouds) >= before + 3)
-
-
-def _passes(clouds: Clouds) -> float:
-    samples = clouds.metrics.passes.collect()[0].samples
-    return sum(sample.value for sample in samples if sample.name.endswith("_total"))
