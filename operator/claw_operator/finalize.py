@@ -17,7 +17,7 @@ from claw_operator import findings
 from claw_operator.desired import Defaults
 from claw_operator.drivers import Drivers, UnknownDriver, pick
 from claw_operator.external import ExternalError, Owner, Rejected
-from claw_operator.kube import Kube, NotFound
+from claw_operator.kube import Kube, NotFound, Refused
 from claw_operator.memory import Memories
 from claw_operator.metrics import Metrics
 from claw_operator.pace import retry
@@ -63,7 +63,7 @@ class Finalizer:
         if naming.FINALIZER not in meta.finalizers:
             return Result()  # somebody else's finalizer holds it
         if not _is_told(body):
-            body = await self._reporter.say(body, findings.deleting(_GOING))
+            body = await self._say(body, findings.deleting(_GOING))
         memory = self._memories.of(meta.uid)
         try:
             remains = await teardown(
@@ -80,7 +80,7 @@ class Finalizer:
             return await self._wait(body, meta, error)
         memory.trouble("")
         if remains.what:
-            await self._reporter.say(body, findings.deleting(_GOING))
+            await self._say(body, findings.deleting(_GOING))
             return Result(requeue_after=remains.poll_seconds)
         released = await self._kube.remove_finalizer(body)
         log.info("everything is gone")
@@ -91,9 +91,16 @@ class Finalizer:
         self._store.forget(meta.uid)
         return Result(requeue_after=0.0)
 
+    async def _say(self, body: Body, found: findings.Findings) -> Body:
+        try:
+            return await self._reporter.say(body, found)
+        except Refused as error:
+            log.warning("the status cannot be written, and the deletion goes on: %s", error)
+            return body
+
     async def _wait(self, body: Body, meta: ObjectMeta, error: ExternalError) -> Result:
         self._memories.of(meta.uid).trouble(f"deletion: {error}")
-        await self._reporter.say(body, findings.deleting(f"Waiting: {error}", error))
+        await self._say(body, findings.deleting(f"Waiting: {error}", error))
         return retry(error)
 
     async def _archive_until(self, body: Body, meta: ObjectMeta) -> datetime | None:

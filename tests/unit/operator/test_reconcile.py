@@ -613,6 +613,15 @@ class TestDeletion:
         await stage.passes()
         assert stage.path not in stage.api.objects
 
+    async def test_a_status_that_may_not_be_written_does_not_keep_what_is_gone(self, stage: Stage) -> None:
+        """For example one whose older part a newer schema does not allow."""
+        await available(stage)
+        delete(stage)
+        stage.api.at("PATCH", f"{stage.path}/status", answer(status(422, "Invalid", "status.url: too long")))
+        await stage.passes()
+        assert stage.path not in stage.api.objects
+        assert stage.world.picture() == {"databases": [], "computes": []}
+
     @pytest.mark.parametrize("spec", [{"compute": {"driver": "nobody"}}, {"planRef": {"name": "nothing"}}])
     async def test_what_could_never_be_made_is_not_kept(self, stage: Stage, spec: Object) -> None:
         """It would have to wait for somebody to bring the driver or the plan, only to be deleted."""
