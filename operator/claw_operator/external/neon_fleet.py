@@ -4,7 +4,7 @@ Endpoints seldom change and have a list of their own. That list is only read whe
 when something is under way, or when it is old: at rest a fleet costs one call a page.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from time import monotonic as process_time
 
@@ -27,12 +27,17 @@ class Reading:
 
     branches: Mapping[str, Branch]
     """All of them, by id."""
-    databases: tuple[NeonDatabase, ...]
+    by_mark: Mapping[str, Sequence[NeonDatabase]]
     """Those that bear an owner mark."""
 
-    def of(self, owner: Owner) -> list[NeonDatabase]:
+    @property
+    def databases(self) -> list[NeonDatabase]:
+        """All that bear an owner mark."""
+        return [database for databases in self.by_mark.values() for database in databases]
+
+    def of(self, owner: Owner) -> Sequence[NeonDatabase]:
         """What bears the owner's mark."""
-        return [database for database in self.databases if database.mark == owner.mark]
+        return self.by_mark.get(owner.mark, ())
 
     def children(self, branch: str) -> list[str]:
         """The names of the branches that were made from that one."""
@@ -66,7 +71,7 @@ class BranchFleet:
         """End the reading that is under way."""
         await self._shared.aclose()
 
-    async def all(self) -> tuple[NeonDatabase, ...]:
+    async def all(self) -> list[NeonDatabase]:
         """Every branch that bears an owner mark."""
         return self._words.over((await self._shared.get(self._shortest_age)).databases)
 
@@ -86,8 +91,7 @@ class BranchFleet:
         age = min(max(max_age, self._shortest_age), self._words.begun_within(owner))
         if age <= self._shortest_age:
             self._lane = Lane.URGENT
-        databases = self._words.over((await self._shared.get(age)).databases)
-        return [database for database in databases if database.mark == owner.mark]
+        return self._words.over_owners(owner, (await self._shared.get(age)).of(owner))
 
     def wrote(self, database: NeonDatabase) -> NeonDatabase:
         """It was made or changed by us, and this is how it is now."""
@@ -109,12 +113,11 @@ class BranchFleet:
         marks = {branch: str(value[MARK]) for branch, value in found.annotations.items() if MARK in value}
         marked = [branch for branch in found.branches if Owner.of_mark(marks.get(branch.id, "")) is not None]
         await self._read_endpoints(marked, lane)
-        return Reading(
-            {branch.id: branch for branch in found.branches},
-            tuple(
-                of_branch(branch, marks[branch.id], self._project, self._endpoints.get(branch.id)) for branch in marked
-            ),
-        )
+        by_mark: dict[str, list[NeonDatabase]] = {}
+        for branch in marked:
+            database = of_branch(branch, marks[branch.id], self._project, self._endpoints.get(branch.id))
+            by_mark.setdefault(database.mark, []).append(database)
+        return Reading({branch.id: branch for branch in found.branches}, by_mark)
 
     async def _read_endpoints(self, marked: list[Branch], lane: Lane) -> None:
         now, read_at = self._monotonic(), self._endpoints_read_at

@@ -5,7 +5,7 @@ it said is remembered: its mark cannot change. A project that a person renamed i
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from time import monotonic as process_time
 
@@ -39,7 +39,8 @@ class Details:
 class ProjectReading:
     """The account at one moment."""
 
-    databases: tuple[NeonDatabase, ...]
+    by_mark: Mapping[str, Sequence[NeonDatabase]]
+    """The projects that bear an owner mark."""
     complete: bool
     """Neon may leave out projects that it could not read in time. Then what is missing may exist all the same."""
 
@@ -70,12 +71,12 @@ class ProjectFleet:
         """End the reading that is under way."""
         await self._shared.aclose()
 
-    async def all(self) -> tuple[NeonDatabase, ...]:
+    async def all(self) -> list[NeonDatabase]:
         """Every project that bears an owner mark. Raises Transient when the list is not complete."""
         reading = await self._shared.get(self._shortest_age)
         if not reading.complete:
             raise Transient("Neon could not list all projects in time")
-        return self._words.over(reading.databases)
+        return self._words.over(one for databases in reading.by_mark.values() for one in databases)
 
     async def of(self, owner: Owner, max_age: float) -> list[NeonDatabase]:
         """What bears the owner's mark. Raises Transient when nothing does and the list is not complete."""
@@ -87,7 +88,7 @@ class ProjectFleet:
         if hurry:
             self._lane = Lane.URGENT
         reading = await self._shared.get(age)
-        found = [one for one in self._words.over(reading.databases) if one.mark == owner.mark]
+        found = self._words.over_owners(owner, reading.by_mark.get(owner.mark, ()))
         if not found and not reading.complete:
             raise Transient(f"Neon could not list all projects in time, and the one of {owner.name} may be missing")
         return [await self._fresh(database) for database in found] if hurry else found
@@ -126,8 +127,11 @@ class ProjectFleet:
                 return await self._database(project, lane)
 
         databases = await asyncio.gather(*(asked(project) for project in named))
-        marked = tuple(one for one in databases if one is not None and one.marked is not None)
-        return ProjectReading(marked, listed.complete)
+        by_mark: dict[str, list[NeonDatabase]] = {}
+        for database in databases:
+            if database is not None and database.marked is not None:
+                by_mark.setdefault(database.mark, []).append(database)
+        return ProjectReading(by_mark, listed.complete)
 
     async def _database(self, project: Project, lane: Lane) -> NeonDatabase | None:
         """The database that a project is; None when it has vanished meanwhile."""

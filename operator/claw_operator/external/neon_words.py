@@ -28,7 +28,8 @@ class Words:
     def __init__(self, *, settle_seconds: float, monotonic: Callable[[], float]) -> None:
         self._settle_seconds = settle_seconds
         self._monotonic = monotonic
-        self._by_id: dict[str, _Word] = {}
+        self._by_mark: dict[str, dict[str, _Word]] = {}
+        """By owner mark, then by the database's id: most questions are about one owner, of thousands."""
 
     def is_so(self, database: NeonDatabase) -> None:
         """It was made or changed by us, and this is how it is now."""
@@ -40,30 +41,36 @@ class Words:
 
     def of(self, owner: Owner) -> NeonDatabase | None:
         """How the owner's database is, as long as our word counts for more than a reading."""
-        return next((database for database in self.over(()) if database.mark == owner.mark), None)
+        return next(iter(self.over_owners(owner, ())), None)
 
-    def over(self, databases: Iterable[NeonDatabase]) -> tuple[NeonDatabase, ...]:
-        """What was read, with our word where it counts for more."""
-        known = {database.id: database for database in databases}
-        for word in self._by_id.values():
-            if not self._counts(word):
-                continue
-            if word.is_gone:
-                known.pop(word.database.id, None)
-            else:
-                known[word.database.id] = word.database
-        return tuple(known.values())
+    def over_owners(self, owner: Owner, databases: Iterable[NeonDatabase]) -> list[NeonDatabase]:
+        """What was read of one owner, with our word where it counts for more."""
+        return self._corrected(databases, self._by_mark.get(owner.mark, {}).values())
+
+    def over(self, databases: Iterable[NeonDatabase]) -> list[NeonDatabase]:
+        """What was read of everybody, with our word where it counts for more."""
+        return self._corrected(databases, (word for words in self._by_mark.values() for word in words.values()))
 
     def begun_within(self, owner: Owner) -> float:
         """How old a reading may be to know of what we did before our word ceased to count."""
-        words = [word for word in self._by_id.values() if word.database.mark == owner.mark and not self._counts(word)]
-        ages = [self._monotonic() - word.at - self._settle_seconds for word in words]
-        return min(ages, default=math.inf)
+        past = [word for word in self._by_mark.get(owner.mark, {}).values() if not self._counts(word)]
+        return min((self._monotonic() - word.at - self._settle_seconds for word in past), default=math.inf)
+
+    def _corrected(self, databases: Iterable[NeonDatabase], words: Iterable[_Word]) -> list[NeonDatabase]:
+        known = {database.id: database for database in databases}
+        for word in words:
+            if self._counts(word) and word.is_gone:
+                known.pop(word.database.id, None)
+            elif self._counts(word):
+                known[word.database.id] = word.database
+        return list(known.values())
 
     def _counts(self, word: _Word) -> bool:
         return self._monotonic() - word.at <= self._settle_seconds
 
     def _say(self, database: NeonDatabase, *, is_gone: bool) -> None:
         now = self._monotonic()
-        self._by_id = {known: word for known, word in self._by_id.items() if now - word.at <= _KEPT}
-        self._by_id[database.id] = _Word(now, database, is_gone)
+        for mark, words in list(self._by_mark.items()):
+            if all(now - word.at > _KEPT for word in words.values()):
+                del self._by_mark[mark]
+        self._by_mark.setdefault(database.mark, {})[database.id] = _Word(now, database, is_gone)

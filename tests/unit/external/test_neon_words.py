@@ -42,21 +42,21 @@ def test_what_we_deleted_is_gone_even_if_reads_still_show_it() -> None:
     words.is_so(database())
     words.is_gone(database())
     assert words.of(OWNER) is None
-    assert words.over([database()]) == ()
+    assert words.over([database()]) == []
     assert words.begun_within(OWNER) == math.inf
     clock.now += 17
     assert words.begun_within(OWNER) == 2
-    assert words.over([database()]) == (database(),)  # if it is still shown, it is still there
+    assert words.over([database()]) == [database()]  # if it is still shown, it is still there
 
 
 def test_our_word_is_put_over_what_was_read_while_it_counts() -> None:
     clock = Clock()
     words = Words(settle_seconds=15, monotonic=clock)
     words.is_so(database("new"))
-    assert words.over([database("old")]) == (database("new"),)
-    assert words.over([]) == (database("new"),)
+    assert words.over([database("old")]) == [database("new")]
+    assert words.over([]) == [database("new")]
     clock.now += 16
-    assert words.over([database("old")]) == (database("old"),)
+    assert words.over([database("old")]) == [database("old")]
 
 
 def test_words_are_forgotten_when_nobody_can_hold_an_older_reading() -> None:
