@@ -3,6 +3,7 @@
 
 PYTHON ?= python3
 ARGS ?=
+PROVIDERS ?= local
 
 BIN := .venv/bin
 UV := $(BIN)/uv
@@ -13,13 +14,13 @@ PIN := $(UV) pip compile --quiet --universal --python-version 3.11 --generate-ha
 .PHONY: help demo up down test test-unit test-crash lint generate verify bench lock
 
 help: ## This list. ARGS are passed on: make demo ARGS=--keep
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-demo: .venv/installed ## From a signed Stripe event to an answered chat, and back to nothing
-	@$(BIN)/claw demo $(ARGS)
+demo: .venv/installed ## From a signed Stripe event to an answered chat, and back to nothing; PROVIDERS=simulated or cloud
+	@$(BIN)/claw demo --providers $(PROVIDERS) $(ARGS)
 
 up: .venv/installed ## The local stack, until Ctrl-C
-	@$(BIN)/claw up $(ARGS)
+	@$(BIN)/claw up --providers $(PROVIDERS) $(ARGS)
 
 down: .venv/installed ## Ends a stack that was left running
 	@$(BIN)/claw down $(ARGS)

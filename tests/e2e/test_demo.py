@@ -7,21 +7,38 @@ import sys
 from pathlib import Path
 
 import psutil
+import pytest
 
 
-async def test_the_demo_holds_and_leaves_no_process(tmp_path: Path) -> None:
+async def play(directory: Path, *options: str) -> tuple[int | None, str]:
+    """The exit code and everything that was printed."""
     environment = {name: value for name, value in os.environ.items() if name != "ANTHROPIC_API_KEY"}
-    program = (sys.executable, "-m", "claw_dev", "demo", "--directory", str(tmp_path / ".claw"))
+    program = (sys.executable, "-m", "claw_dev", "demo", "--directory", str(directory / ".claw"), *options)
     child = await asyncio.create_subprocess_exec(
         *program, env=environment, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
     )
-    output, _ = await asyncio.wait_for(child.communicate(), 110)
-    told = output.decode()
+    output, _ = await child.communicate()
+    return child.returncode, output.decode()
 
-    assert child.returncode == 0, told
+
+async def test_the_demo_holds_and_leaves_no_process(tmp_path: Path) -> None:
+    code, told = await play(tmp_path)
+
+    assert code == 0, told
     assert len(re.findall(r"^✓", told, re.MULTILINE)) == 13, told
     assert "✗" not in told
     assert re.search(r"event received → chat answered\s+\d+\.\d\d s", told)
+    assert _mentioning(str(tmp_path)) == []
+
+
+@pytest.mark.timeout(300)
+async def test_the_demo_holds_with_simulated_clouds_and_shows_what_was_waited_for(tmp_path: Path) -> None:
+    code, told = await play(tmp_path, "--providers", "simulated")
+
+    assert code == 0, told
+    assert len(re.findall(r"^✓", told, re.MULTILINE)) == 13, told
+    assert re.search(r"Neon +branch with compute +\d", told)
+    assert re.search(r"Railway +deployment and start +\d", told)
     assert _mentioning(str(tmp_path)) == []
 
 

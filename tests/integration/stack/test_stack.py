@@ -10,7 +10,7 @@ import pytest
 
 from claw_dev.errors import StackError
 from claw_dev.lock import holder
-from claw_dev.parts import Part
+from claw_dev.parts import EVERYTHING, Part
 from claw_dev.postgres import create_owned_database
 from claw_dev.progress import State
 from claw_dev.record import read_record
@@ -24,7 +24,7 @@ async def status_of(url: str) -> int:
 
 
 async def test_every_part_is_ready_and_answers(stack: Stack) -> None:
-    assert {shown.part: shown.state for shown in stack.progress.all()} == dict.fromkeys(Part, State.READY)
+    assert {shown.part: shown.state for shown in stack.progress.all()} == dict.fromkeys(EVERYTHING, State.READY)
     for url in (stack.operator_url, stack.webhook_url, stack.stripe_url, stack.claude_url):
         assert await status_of(f"{url}/healthz") == 200
 
