@@ -33,7 +33,8 @@ async def test_other_commands_find_everything_in_stack_json(stack: Stack) -> Non
     record = await asyncio.to_thread(read_record, stack.directory)
 
     assert record == stack.record()
-    assert None not in record.model_dump().values()
+    absent = {name for name, value in record.model_dump().items() if value is None}
+    assert absent == {"railway_url", "neon_url"}  # nothing is simulated here that this machine makes
 
 
 async def test_the_operator_is_restarted_at_the_same_address(stack: Stack) -> None:
