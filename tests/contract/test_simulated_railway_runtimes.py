@@ -1,5 +1,6 @@
 """What the simulated Railway runs: a real process or a stand-in behind a domain, over real HTTP."""
 
+import asyncio
 import hashlib
 import sys
 from collections.abc import AsyncIterator
@@ -9,8 +10,10 @@ import httpx
 import pytest
 
 from claw_crds import configuration as wire
+from claw_dev.simulators.railway.deployments import Deployments
 from claw_dev.simulators.railway.pace import Pace
 from claw_dev.simulators.railway.records import Deployment, Status
+from claw_dev.simulators.railway.running import Nothing, Running
 from tests.contract.railway_world import Client, ends_as, railway_and_client
 from tests.eventually import eventually
 
@@ -159,6 +162,57 @@ async def test_a_deleted_service_answers_nobody(program: Client) -> None:
     await program.delete(service)
     with pytest.raises(httpx.TransportError):
         await program.http.get(url)
+
+
+class SlowToLetGo(Nothing):
+    """A container that takes a moment when nobody waits for its end any more."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.let_go = asyncio.Event()
+        self.go_on = asyncio.Event()
+
+    async def health(self, path: str) -> int | None:
+        await asyncio.sleep(0)  # somebody begins to wait for its end meanwhile
+        return 200
+
+    async def ended(self) -> int:
+        try:
+            return await super().ended()
+        except asyncio.CancelledError:
+            self.let_go.set()
+            await self.go_on.wait()
+            raise
+
+
+class One:
+    """Starts the one container."""
+
+    answers = False
+
+    def __init__(self, container: SlowToLetGo) -> None:
+        self._container = container
+
+    async def start(self, deployment: Deployment) -> Running:
+        return self._container
+
+
+async def test_what_is_removed_at_the_moment_of_its_success_stays_removed() -> None:
+    container = SlowToLetGo()
+    async with railway_and_client(pace=QUICK) as client:
+        simulator = client.simulator
+        deployments = Deployments(simulator.world, One(container), simulator.edge)
+        await client.create("claw-a")
+        instance = simulator.services["claw-a"]
+        instance.source, instance.settings = dict(IMAGE), instance.settings | {"healthcheckPath": "/health"}
+        try:
+            deployment = deployments.begin(instance)
+            await eventually(container.let_go.is_set)
+            deployments.remove(deployment)
+            container.go_on.set()
+            await ends_as(client, deployment.id, "REMOVED")
+        finally:
+            await deployments.aclose()
 
 
 TOKEN = "configuration-token"

@@ -203,6 +203,6 @@ class Life:
 
 
 async def _let_go(task: asyncio.Future[int]) -> None:
+    # Waiting for it, and not awaiting it: its cancellation must not be mistaken for our own, which has to get through.
     task.cancel()
-    with contextlib.suppress(asyncio.CancelledError):
-        await task
+    await asyncio.wait({task})
