@@ -56,7 +56,16 @@ def test_another_database_changes_no_key() -> None:
     assert moved.configuration_token == ROTATED.configuration_token
 
 
-@pytest.mark.parametrize("credentials", [CREDENTIALS, ROTATED, ROTATED.retired()], ids=["first", "rotated", "retired"])
+@pytest.mark.parametrize(
+    "credentials",
+    [
+        CREDENTIALS,
+        ROTATED,
+        ROTATED.retired(),
+        ROTATED.moved("db-2", ConnectionUrls("postgresql://y", "postgresql://p")),
+    ],
+    ids=["first", "rotated", "retired", "with a pooler"],
+)
 def test_the_secret_holds_all_of_it(credentials: Credentials) -> None:
     assert Credentials.from_secret(credentials.to_secret()) == credentials
 

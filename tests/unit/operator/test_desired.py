@@ -10,7 +10,7 @@ from claw_crds.keys import sha256
 from claw_crds.v1alpha1 import ClawInstance
 from claw_operator.credentials import Credentials
 from claw_operator.desired import Defaults, Desired
-from claw_operator.external import ConnectionUrls, Size
+from claw_operator.external import ConnectionUrls, Owner, Size
 from tests.unit.operator.examples import CREDENTIALS, NOW, body, desired, instance, plan, random_bytes
 
 HOSTILE = [
@@ -144,6 +144,32 @@ def test_the_size_is_the_plans_and_needs_no_deployment() -> None:
     assert large.compute(CREDENTIALS).size == Size(cpu_millis=2000, memory_bytes=2 * 2**30)
     assert large.database().storage_bytes == 2 * 2**30
     assert large.compute(CREDENTIALS).fingerprint == small.compute(CREDENTIALS).fingerprint
+
+
+def test_the_database_gets_the_plans_cpu_where_its_provider_sizes_it() -> None:
+    large = desired(of_plan=plan(resources={"cpu": "1.5", "memory": "2Gi", "storage": "2Gi"}))
+    assert large.database().cpu_millis == 1500
+
+
+def test_marks_tell_the_fleet() -> None:
+    wished = Desired(instance(), plan(), Defaults("local", "postgres", fleet="0f0f0f0f-91a4-4d4b-9a63-6f1d2a3b4c5d"))
+    for owner in (wished.database().owner, wished.compute(None).owner):
+        assert Owner.of_mark(owner.mark) == owner
+        assert owner.fleet == wished.defaults.fleet
+
+
+def test_a_domain_of_ones_own_needs_no_deployment() -> None:
+    wished = desired(domain="chat.example.com").compute(CREDENTIALS)
+    assert wished.domain == "chat.example.com"
+    assert wished.fingerprint == desired().compute(CREDENTIALS).fingerprint
+
+
+@pytest.mark.parametrize(
+    ("state", "stops", "stopped"),
+    [("Running", True, False), ("Suspended", False, False), ("Suspended", True, True)],
+)
+def test_only_what_is_suspended_stops_and_only_where_the_plan_says_so(state: str, stops: bool, stopped: bool) -> None:
+    assert desired(of_plan=plan(stopWhenSuspended=stops), state=state).stopped is stopped
 
 
 @pytest.mark.parametrize(
