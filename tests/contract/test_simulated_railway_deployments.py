@@ -65,6 +65,11 @@ async def test_an_image_is_deployed_without_being_built() -> None:
         assert await walked(client, await client.deploy(service)) == ["INITIALIZING", "DEPLOYING", "SUCCESS"]
 
 
+def test_at_the_real_pace_an_image_takes_twenty_seconds() -> None:
+    pace = Pace.realistic()
+    assert pace.initializing + pace.deploying == 20
+
+
 async def test_a_repository_is_built_first() -> None:
     async with railway_and_client(pace=SLOW_STEPS) as client:
         service = await client.create("claw-a")

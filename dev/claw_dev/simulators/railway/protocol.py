@@ -9,7 +9,7 @@ from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 from graphql import ExecutionResult, GraphQLError, GraphQLSchema, execute
 
-from claw_dev.simulators.faults import Asked, Fault
+from claw_dev.simulators.faults import Asked, Fault, FaultKind
 from claw_dev.simulators.injection import cloudflare_limit
 from claw_dev.simulators.railway.asked import Question, Reader
 from claw_dev.simulators.railway.calls import Call, CallLog
@@ -145,11 +145,11 @@ class Protocol:
         return _json(body, HTTPStatus.BAD_REQUEST, self._limits.headers())
 
     def fault_as_error(self, _: web.Request, fault: Fault) -> web.Response:
-        """A fault as Railway words it: with a `message` a 200, else `status`."""
+        """A fault as Railway words it: `message`, or without one the gateway's own complaint, which has no code."""
         message = fault.message or "Problem processing request"
         problem = Problem(message, code=INTERNAL if fault.message else None)
         body = {"data": None, "errors": [_shown(problem, self._world)]}
-        if fault.kind == "refused_in_body":
+        if fault.kind is FaultKind.REFUSED_IN_BODY:
             return _json(body, HTTPStatus.OK, self._limits.headers())
         headers = dict(self._limits.headers())
         if fault.retry_after is not None:
