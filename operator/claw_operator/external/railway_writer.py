@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
-from claw_operator.external import DesiredCompute, Owner, Rejected, Size
+from claw_operator.external import DesiredCompute, Owner, Rejected, Size, Transient
 from claw_operator.external.budget import Lane
 from claw_operator.external.http import NoAnswer
 from claw_operator.external.railway_api import RailwayApi, parsed
@@ -29,6 +29,8 @@ from claw_operator.external.railway_settings import (
 T = TypeVar("T")
 
 _ATTEMPTS = 6
+_TURN = 120.0
+"""Seconds that a change waits for its turn; the worker that waits could do something else meanwhile."""
 
 
 class RailwayWriter:
@@ -187,8 +189,15 @@ class RailwayWriter:
         """A change of the environment's configuration, while no other one is under way."""
 
         async def alone() -> T:
-            async with self._one_at_a_time:
+            try:
+                async with asyncio.timeout(_TURN):
+                    await self._one_at_a_time.acquire()
+            except TimeoutError:
+                raise Transient("Changes of other instances in Railway take long; this one waits its turn.") from None
+            try:
                 return await change()
+            finally:
+                self._one_at_a_time.release()
 
         return await self._patiently(alone)
 
