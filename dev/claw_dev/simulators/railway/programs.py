@@ -126,7 +126,13 @@ class Program:
 async def _keep(output: asyncio.StreamReader | None, log: list[str]) -> None:
     """Keep the last lines that the process prints."""
     assert output is not None  # noqa: S101 - it was started with a pipe
-    while line := await output.readline():
+    while True:
+        try:
+            line = await output.readline()
+        except ValueError:
+            continue  # longer than anybody reads; the pipe must go on being emptied
+        if not line:
+            return
         log.append(line.decode(errors="replace").rstrip())
         del log[:-_LINES]
 
