@@ -205,6 +205,29 @@ async def test_who_came_first_gets_in_before_everybodys_database_is_made() -> No
     assert made_when_issued[0] <= 3
 
 
+@both
+async def test_a_database_that_a_dead_process_left_half_made_is_seen_to_become_ready(isolation: Isolation) -> None:
+    pace = Pace(latency=(0.0, 0.001, 0.002), other_operations=0.7)
+    owner = new_owner()
+    async with simulated_neon(pace=pace) as neon:
+        async with operating(neon, isolation, poll_seconds=0.02) as dead:
+            creating = asyncio.create_task(dead.create(database_of(owner)))
+            await eventually(lambda: customers_branches(neon))
+            creating.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await creating
+        async with operating(neon, isolation, poll_seconds=0.02) as driver:
+            half_made = await driver.observe(owner)
+            assert half_made is not None
+            assert not half_made.ready
+            assert await eventually(lambda: _is_ready(driver, owner))
+
+
+async def _is_ready(driver: NeonDriver, owner: Owner) -> bool:
+    observed = await driver.observe(owner)
+    return observed is not None and observed.ready
+
+
 async def test_a_process_that_starts_beside_a_dead_ones_project_waits_until_it_can_be_seen() -> None:
     pace = Pace(latency=(0.0, 0.001, 0.002), other_operations=0.01, read_lag=0.2)
     owner = new_owner()

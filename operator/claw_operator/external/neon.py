@@ -35,9 +35,9 @@ from claw_operator.external.neon_project_fleet import ProjectFleet
 from claw_operator.external.neon_projects import ProjectLayout
 from claw_operator.external.neon_writer import Durations, Sleep, Writer
 
-_LOOKS = 10.0
-"""Every call here returns when Neon has finished what it began, so looks from outside only find what others did, and
-are worth that many times the wait between two looks at an operation."""
+_GOOD_FOR = 10.0
+"""How many polls a reading is good for. Every call here returns when Neon has finished what it began, so readings only
+find what others did, and one serves all instances that are waiting for something else."""
 
 
 class NeonDriver:
@@ -55,7 +55,7 @@ class NeonDriver:
         sleep: Sleep = asyncio.sleep,
     ) -> None:
         """Raises ValueError when databases are to be branches and the options name no project."""
-        self.poll_seconds = _LOOKS * options.poll_seconds
+        self.poll_seconds = options.poll_seconds
         self._options = options
         requests = NeonApi(api, options.url, options.key, page_size=options.page_size)
         durations = Durations()
@@ -63,7 +63,7 @@ class NeonDriver:
         def writer(project: str) -> Writer:
             return Writer(requests, project, options, durations, random=random, sleep=sleep, monotonic=monotonic)
 
-        self._layout = _layout(requests, options, writer, self.poll_seconds, monotonic, sleep)
+        self._layout = _layout(requests, options, writer, monotonic, sleep)
         self._access = Access(requests, options, self._layout.writer)
 
     async def aclose(self) -> None:
@@ -142,16 +142,15 @@ def _layout(
     api: NeonApi,
     options: NeonOptions,
     writer: Callable[[str], Writer],
-    shortest_age: float,
     monotonic: Callable[[], float],
     sleep: Sleep,
 ) -> Layout:
-    ages = {"settle_seconds": options.settle_seconds, "shortest_age": shortest_age}
+    ages = {"settle_seconds": options.settle_seconds, "shortest_age": _GOOD_FOR * options.poll_seconds}
     if options.isolation is Isolation.PROJECT:
         projects = ProjectFleet(api, options.org_id, monotonic=monotonic, **ages)
         return ProjectLayout(api, options, writer, projects, monotonic=monotonic, sleep=sleep)
     project = options.project_id
     if not project:
         raise ValueError("databases are to be branches of one Neon project; set NEON_PROJECT_ID")
-    branches = BranchFleet(api, project, monotonic=monotonic, **ages)
+    branches = BranchFleet(api, project, poll_seconds=options.poll_seconds, monotonic=monotonic, **ages)
     return BranchLayout(api, project, options, writer(project), branches, monotonic=monotonic, sleep=sleep)

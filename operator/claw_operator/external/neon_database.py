@@ -40,6 +40,11 @@ class NeonDatabase:
         return not self.is_archived and self.endpoint is not None and not self.endpoint.disabled
 
     @property
+    def is_being_made(self) -> bool:
+        """Whether Neon is still at it. A state that nobody knows yet is taken for a good one."""
+        return self.branch.current_state in _NOT_YET
+
+    @property
     def observed(self) -> ObservedDatabase:
         """What the loop is told."""
         obstacle = self._obstacle
@@ -66,7 +71,7 @@ class NeonDatabase:
             return "The database has no compute endpoint; it gets one when it is resumed."
         if self.endpoint.disabled:
             return "The database is suspended."
-        return "The database is being made." if self.branch.current_state in _NOT_YET else ""
+        return "The database is being made." if self.is_being_made else ""
 
 
 def of_branch(branch: Branch, mark: str, project: str, endpoint: Endpoint | None) -> NeonDatabase:

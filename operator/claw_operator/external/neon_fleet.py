@@ -54,12 +54,14 @@ class BranchFleet:
         *,
         settle_seconds: float,
         shortest_age: float,
+        poll_seconds: float,
         monotonic: Callable[[], float] = process_time,
     ) -> None:
         """Readings up to `shortest_age` old are good for everybody; who asks for newer ones is in a hurry."""
         self._api = api
         self._project = project
         self._shortest_age = shortest_age
+        self._poll_seconds = poll_seconds
         self._monotonic = monotonic
         self._shared = Shared(self._read, monotonic=monotonic)
         self._words = Words(settle_seconds=settle_seconds, monotonic=monotonic)
@@ -83,7 +85,8 @@ class BranchFleet:
     async def of(self, owner: Owner, max_age: float = 0.0) -> list[NeonDatabase]:
         """What bears the owner's mark: one, unless a person had a hand in it.
 
-        From a reading that is at most `max_age` seconds old, or `shortest_age` if that is longer.
+        From a reading that is at most `max_age` seconds old, or `shortest_age` if that is longer; while it is being
+        made, from one that is as new as `poll_seconds` asks for.
         """
         known = self._words.of(owner)
         if known is not None:
@@ -91,7 +94,11 @@ class BranchFleet:
         age = min(max(max_age, self._shortest_age), self._words.begun_within(owner))
         if age <= self._shortest_age:
             self._lane = Lane.URGENT
-        return self._words.over_owners(owner, (await self._shared.get(age)).of(owner))
+        found = self._words.over_owners(owner, (await self._shared.get(age)).of(owner))
+        if not any(database.is_being_made for database in found):
+            return found
+        self._lane = Lane.URGENT
+        return self._words.over_owners(owner, (await self._shared.get(self._poll_seconds)).of(owner))
 
     def wrote(self, database: NeonDatabase) -> NeonDatabase:
         """It was made or changed by us, and this is how it is now."""

@@ -141,7 +141,7 @@ class ProjectFleet:
     async def _fresh(self, database: NeonDatabase) -> NeonDatabase:
         """The database with its endpoint as it is now, or was a moment ago."""
         details = self._details.get(database.project_id)
-        if details is None or self._monotonic() - details.read_at > _FRESH:
+        if details is None or database.is_being_made or self._monotonic() - details.read_at > _FRESH:
             details = await self._asked(database.project_id, Lane.URGENT)
         if details is None:
             return database
