@@ -38,8 +38,6 @@ from tests.integration.operator.world import World
 REPOSITORY = "clawd/clawdbot"
 RESYNC = 0.3
 """Seconds between two looks at an instance that rests: one sweep for drift."""
-POLL, SETTLE = 0.05, 0.2
-"""Of both drivers, in seconds. The simulators' reads lag by far less than SETTLE."""
 
 PATIENCE = 30.0
 """Seconds that a test waits for what takes one or two, on a machine that has other things to do."""
@@ -62,6 +60,9 @@ class Setup:
     grace: float = 0.5
     deletion: bool = True
     locked_pause: tuple[float, float] = (0.02, 0.1)
+    poll: float = 0.05
+    settle: float = 0.2
+    """Of both drivers, in seconds: longer than the simulators' reads lag."""
     provider_seconds: float = 5.0
     """How long an answer of a provider is waited for."""
 
@@ -214,8 +215,8 @@ async def _connected(
                 token_kind=railway.token.kind.value,
                 project_id=railway.project.id,
                 domain_scheme="http",
-                poll_seconds=POLL,
-                settle_seconds=SETTLE,
+                poll_seconds=setup.poll,
+                settle_seconds=setup.settle,
             ),
             random=random,
         )
@@ -225,8 +226,8 @@ async def _connected(
                 key=neon_world.KEY,
                 url=neon.url,
                 project_id=neon.project_id,
-                poll_seconds=POLL / 4,
-                settle_seconds=SETTLE,
+                poll_seconds=setup.poll / 4,
+                settle_seconds=setup.settle,
                 locked_pause_seconds=setup.locked_pause,
             ),
             random=random,
