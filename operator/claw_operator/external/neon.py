@@ -71,7 +71,10 @@ class NeonDriver:
         await self._layout.aclose()
 
     async def observe(self, owner: Owner, *, max_age: float = 0.0) -> ObservedDatabase | None:
-        """The database; None when nothing bears the owner's mark."""
+        """The database; None when nothing bears the owner's mark.
+
+        What we did ourselves is known at once; what others did, after ten times `poll_seconds` at the latest.
+        """
         database = chosen(await self._layout.of(owner, max_age), owner)
         return None if database is None else database.observed
 
