@@ -1,6 +1,7 @@
 """Whether the operator could work with this Railway account: token, project, environment, region, calls left."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from random import Random
 from typing import Any
 
@@ -23,6 +24,10 @@ query CheckProject($id: String!) {
     workspaceId
     environments(first: 100) { edges { node { id name isEphemeral } } }
   }
+}""",
+    "CheckConfig": """
+query CheckConfig($id: String!, $projectId: String!) {
+  environment(id: $id, projectId: $projectId) { config(decryptVariables: true) }
 }""",
     "CheckRegions": """
 query CheckRegions($projectId: String) {
@@ -62,7 +67,10 @@ async def railway_checks(settings: RailwaySettings, api: Api) -> Checks:
             "PR environments are on: deployments from a repository fail in such a project",
             "switch them off in the project's settings",
         )
-    yield _environment(settings, [edge["node"] for edge in project["environments"]["edges"]])
+    environment = _environment(settings, [edge["node"] for edge in project["environments"]["edges"]])
+    yield environment.check
+    if environment.id is not None:
+        yield await _configuration(settings, railway, environment.id)
     if settings.railway_region is not None:
         yield await _region(settings, railway)
     if project.get("workspaceId") and kind != "project":
@@ -95,22 +103,38 @@ async def _refused(settings: RailwaySettings, api: Api, problem: ExternalError) 
     return Check("Railway token", Verdict.MISSING, str(problem), "make a workspace token and set RAILWAY_TOKEN to it")
 
 
-def _environment(settings: RailwaySettings, environments: list[dict[str, Any]]) -> Check:
+@dataclass(frozen=True)
+class _Environment:
+    check: Check
+    id: str | None = None
+
+
+def _environment(settings: RailwaySettings, environments: list[dict[str, Any]]) -> _Environment:
     lasting = {node["id"]: node["name"] for node in environments if not node.get("isEphemeral")}
-    chosen = settings.railway_environment_id
+    chosen, subject = settings.railway_environment_id, "Railway environment"
     names = ", ".join(f"{name} ({key})" for key, name in sorted(lasting.items(), key=lambda item: item[1])) or "none"
     if chosen is not None and chosen not in lasting:
-        return Check(
-            "Railway environment", Verdict.MISSING, f"the project has {names}", "correct RAILWAY_ENVIRONMENT_ID"
-        )
+        detail = f"the project has {names}"
+        return _Environment(Check(subject, Verdict.MISSING, detail, "correct RAILWAY_ENVIRONMENT_ID"))
     if chosen is None and len(lasting) != 1:
         detail = f"the project has not one environment but {names}"
-        return Check("Railway environment", Verdict.MISSING, detail, "set RAILWAY_ENVIRONMENT_ID")
-    name = lasting[chosen] if chosen is not None else next(iter(lasting.values()))
+        return _Environment(Check(subject, Verdict.MISSING, detail, "set RAILWAY_ENVIRONMENT_ID"))
+    found = chosen if chosen is not None else next(iter(lasting))
     if len(lasting) > 1:
-        detail = f"{name}; there are others, and Railway makes services in all of them"
-        return Check("Railway environment", Verdict.NOTE, detail, "a project with one environment is safer")
-    return Check("Railway environment", Verdict.OK, name)
+        detail = f"{lasting[found]}; there are others, and Railway makes services in all of them"
+        return _Environment(Check(subject, Verdict.NOTE, detail, "a project with one environment is safer"), found)
+    return _Environment(Check(subject, Verdict.OK, lasting[found]), found)
+
+
+async def _configuration(settings: RailwaySettings, railway: RailwayApi, environment: str) -> Check:
+    """Owner marks are variables: with a token that may not read them, the operator knows nothing and makes nothing."""
+    subject = "Railway configuration"
+    try:
+        answer = await _ask(railway, "CheckConfig", id=environment, projectId=settings.railway_project_id)
+    except ExternalError as error:
+        return Check(subject, Verdict.MISSING, str(error), "use a token that may read the environment's variables")
+    services = answer["environment"].get("config", {}).get("services", {})
+    return Check(subject, Verdict.OK, f"may be read; {len(services)} services")
 
 
 async def _region(settings: RailwaySettings, railway: RailwayApi) -> Check:

@@ -26,7 +26,7 @@ class Settings(RailwaySettings, NeonSettings, LocalSettings):
     model_base_url: HttpUrl = Field(default=Url(_MODEL_API), alias="ANTHROPIC_BASE_URL")
     model_api_key: Token = Field(alias="ANTHROPIC_API_KEY")
 
-    workers: int = Field(default=50, alias="CLAW_WORKERS", ge=1, le=1000)
+    workers: int = Field(default=100, alias="CLAW_WORKERS", ge=1, le=1000)
     resync_seconds: float = Field(default=60.0, alias="CLAW_RESYNC_SECONDS", ge=1.0)
     shutdown_seconds: float = Field(default=20.0, alias="CLAW_SHUTDOWN_SECONDS", ge=0.0)
 

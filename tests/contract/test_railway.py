@@ -146,6 +146,19 @@ async def test_a_deployment_that_is_under_way_can_be_suspended(
     assert deployments_of(railway, desired.owner) == [Status.REMOVED]
 
 
+async def test_a_service_that_sleeps_is_well_and_says_that_it_sleeps() -> None:
+    pace = Pace.quick().but(sleeps_after=0.05)
+    async with RailwaySimulator(pace=pace, runtimes="stand-in") as railway, driver_on(railway) as driver:
+        desired = wanted(sleep_when_idle=True)
+        await running(driver, desired)
+
+        async def sleeps() -> bool:
+            observed = await driver.observe(desired.owner)
+            return observed is not None and observed.state is ComputeState.RUNNING and observed.asleep
+
+        await eventually(sleeps)
+
+
 async def test_a_deleted_service_is_gone_and_its_neighbour_is_not(
     railway: RailwaySimulator, driver: RailwayDriver
 ) -> None:

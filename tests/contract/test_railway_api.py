@@ -45,7 +45,8 @@ def body(document: Any, status: int = 200) -> Answering:
 
 
 async def test_only_true_says_that_a_change_was_applied() -> None:
-    for lacking in (False, None, "true", 1, {}):
+    unlike_true: tuple[object, ...] = (False, None, "true", 1, {})
+    for lacking in unlike_true:
         async with client_of(data(variables=True, instance=lacking, limits=True)) as (api, asked):
             with pytest.raises(Transient, match="did not write it: it does not confirm instance"):
                 await api.confirm("WriteSettings", {}, doing="write it")

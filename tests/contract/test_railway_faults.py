@@ -9,14 +9,7 @@ from claw_dev.simulators.faults import Fault, FaultKind
 from claw_dev.simulators.railway.pace import Pace, Quirks
 from claw_dev.simulators.railway.records import Status
 from claw_dev.simulators.railway.simulator import RailwaySimulator
-from claw_operator.external import (
-    ComputeState,
-    ExternalError,
-    ObservedCompute,
-    RateLimited,
-    Size,
-    Transient,
-)
+from claw_operator.external import ComputeState, ExternalError, ObservedCompute, Owner, RateLimited, Size, Transient
 from claw_operator.external.railway import RailwayDriver
 from tests.contract.owners import new_owner
 from tests.contract.railway_driving import (
@@ -107,6 +100,21 @@ async def test_what_a_dead_operator_made_is_not_taken_for_gone_before_it_can_be_
                 await driver.delete(owner)
             await gone(driver, owner)
         assert railway.services == {}
+
+
+async def test_a_deletion_that_this_process_made_ends_as_soon_as_it_shows() -> None:
+    async with RailwaySimulator() as railway:
+        desired = wanted()
+        async with driver_on(railway) as before:
+            await running(before, desired)
+        async with driver_on(railway, settle_seconds=1000.0) as after:  # it has just begun, and knows nothing
+            await eventually(lambda: _is_deleted(after, desired.owner))
+        assert railway.services == {}
+
+
+async def _is_deleted(driver: RailwayDriver, owner: Owner) -> bool:
+    await driver.delete(owner)
+    return await driver.observe(owner) is None
 
 
 async def test_a_service_that_may_have_been_made_is_not_taken_for_gone_before_it_can_be_seen() -> None:

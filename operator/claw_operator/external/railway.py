@@ -86,6 +86,8 @@ class RailwayDriver:
         """By service: when its deletion was confirmed."""
         self._unclear: dict[str, float] = {}
         """By instance: when its service may have been made without our being told."""
+        self._removed: set[str] = set()
+        """Instances whose service this process deleted: of the one name, no second one can be on its way."""
 
     async def observe(self, owner: Owner, *, max_age: float = 0.0) -> ObservedCompute | None:
         """The compute; None when a complete list has no service with its mark, or only one without an address."""
@@ -214,6 +216,7 @@ class RailwayDriver:
                         raise  # so new that it is not to be seen yet
                 self._deleted[service_id] = self._monotonic()
                 self._quiet.pop(service_id, None)
+                self._removed.add(owner.uid)
             self._recent.forget(owner)
             self._unclear.pop(owner.uid, None)
 
@@ -243,6 +246,8 @@ class RailwayDriver:
     def _check_absence(self, owner: Owner, reading: Reading) -> None:
         """Raises unless nothing of the owner's is left for certain: an untold service, a stranger's, an early look."""
         reading.of(owner)
+        if owner.uid in self._removed:
+            return
         # What an operator before this one made, or a call without an answer, may not be to be seen yet.
         if reading.started < self._unclear.get(owner.uid, self._began) + self._settle:
             raise Transient(
@@ -297,6 +302,7 @@ class RailwayDriver:
                 service_id = await self._writer.create_service(owner)
             except (NoAnswer, Exists) as error:
                 problem = error
+                self._removed.discard(owner.uid)
                 self._unclear[owner.uid] = self._monotonic()
             else:
                 self._quiet[service_id] = self._monotonic()

@@ -40,6 +40,7 @@ def observed(
         size=size_in(service.config, note),
         deployment_id=latest.id if latest is not None else None,
         message=message,
+        asleep=latest is not None and latest.status == "SLEEPING",
         drift=_drift(service, owner, deployed=deployed),
         domain=domain_of(own_domain(service)),
     )
