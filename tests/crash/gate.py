@@ -53,6 +53,8 @@ class Gate:
     def __init__(self, session: aiohttp.ClientSession, api_server: str, railway: str, neon: str) -> None:
         self.calls: list[Call] = []
         """Every call since `listen`."""
+        self.writes: Counter[Neighbour] = Counter()
+        """How often each neighbour was asked to change something, since the beginning."""
         self.url = ""
         self._session = session
         self._api_server = URL(api_server)
@@ -106,6 +108,7 @@ class Gate:
     def _struck(self, call: Call) -> Moment | None:
         self.calls.append(call)
         self._seen[call] += 1
+        self.writes[call.neighbour] += call.changes
         strike = self._strike
         if strike is None or strike.made or strike.point != Point(call, self._seen[call]):
             return None

@@ -15,7 +15,7 @@ from claw_dev.cluster import ControlPlane
 from claw_dev.errors import StackError
 from claw_dev.kubeconfig import Kubeconfig
 from claw_dev.processes import Processes
-from tests.crash.calls import Point
+from tests.crash.calls import Call, Neighbour, Point
 from tests.crash.cluster import Cluster, cluster
 from tests.crash.gate import Gate, Moment, Strike, gate
 from tests.crash.operators import OperatorProcess
@@ -33,6 +33,8 @@ _SETTLED = 3.0
 """The same, where nobody knows yet what it should be. Longer than any poll of what is under way."""
 _COMPARED = 15.0
 """Seconds in which the world outside becomes what the instance's status says."""
+
+_WATCHES = Call(Neighbour.KUBERNETES, "WATCH clawinstances", changes=False)
 
 
 @dataclass(frozen=True)
@@ -117,6 +119,10 @@ class Lane:
         alive = {uid for name, uid in self._uids.items() if await self._cluster.instance(name) is not None}
         return self._outside.strangers(alive)
 
+    def went_round_the_gate(self) -> Counter[Neighbour]:
+        """Writes that the providers know of and the gate does not. One would be a write that is never struck."""
+        return self._outside.writes() - self.gate.writes
+
     async def _wish(self, phase: Phase, name: str) -> None:
         await phase.wish(self._cluster, name)
         await self.picture(name)  # notes the UID, while there is an instance to ask
@@ -183,6 +189,8 @@ async def lane(
         for operator in running:
             stack.push_async_callback(operator.stop)
         await asyncio.gather(*map(_started, running))
+        # They answer probes a little earlier than they watch, and a start is no part of any phase.
+        await eventually(lambda: passing.calls.count(_WATCHES) >= operators, _PATIENCE)
         yield Lane(await enter(cluster(control_plane, namespace)), around, passing, running)
     await control_plane.kubectl.run("delete", "namespace", namespace, "--wait=false")
 

@@ -13,6 +13,7 @@ from claw_dev.simulators.neon.simulator import NeonSimulator
 from claw_dev.simulators.neon.world import PlanLimits
 from claw_dev.simulators.railway.limits import Limits
 from claw_dev.simulators.railway.simulator import RailwaySimulator
+from tests.crash.calls import Neighbour
 
 _RAILWAY_TOKEN = "railway-crash"
 _NEON_KEY = "neon-crash"
@@ -72,6 +73,11 @@ class Outside:
         }
         neon = {what: number for what, number in self._neon.counts().items() if _KINDS_OF_CHANGE.fullmatch(what)}
         return Counter(railway | neon)
+
+    def writes(self) -> Counter[Neighbour]:
+        """How often the providers were asked to change something, by their own records."""
+        railway = sum(call.writes for call in self._railway.calls)
+        return Counter({Neighbour.RAILWAY: railway, Neighbour.NEON: len(self._neon.calls.writes())})
 
     def picture(self, uid: str) -> Rows:
         """Everything that the instance has, without what is its own in every run: equal rows are equal things."""

@@ -52,10 +52,23 @@ class Teller:
     def tell(self, title: str, rows: Sequence["Row"]) -> None:
         """The table of all rows, and their sum."""
         self.console.print(_table(title, rows))
+        if redeployed := sum(row.redeployed for row in rows):
+            line = f"{redeployed} deployments by both operators at once; the second replaces the first."
+            self.console.print(line, highlight=False)
 
 
 def _table(title: str, rows: Sequence["Row"]) -> Table:
-    shown = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False, show_footer=True)
+    shown = Table(
+        title=f"{title}: {sum(row.runs for row in rows)} runs",
+        caption="unmet: a read that the undisturbed run made and this one did not",
+        title_justify="left",
+        title_style="bold",
+        caption_justify="left",
+        box=None,
+        pad_edge=False,
+        collapse_padding=True,
+        show_footer=True,
+    )
     shown.add_column("strike", "all", no_wrap=True)
     shown.add_column("phase", no_wrap=True)
     for name in ("points", "runs", "unmet", "orphans", "duplicates", "stuck", "different"):

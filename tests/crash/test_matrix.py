@@ -28,7 +28,9 @@ async def expected(
 ) -> dict[str, Expected]:
     """The undisturbed life, lived once."""
     async with lane("calm", control_plane, processes, tmp_path_factory.mktemp("calm")) as calm:
-        return await undisturbed_life(calm)
+        life = await undisturbed_life(calm)
+        assert not calm.went_round_the_gate()
+    return life
 
 
 async def test_a_kill_around_any_write_or_any_lost_answer_changes_nothing(
