@@ -61,6 +61,23 @@ class Lane:
         self._uids: dict[str, str] = {}
         self._ready_for: dict[str, list[str]] = {phase.name: [] for phase in PHASES}
 
+    async def start(self) -> None:
+        """Begin the operators' lives; returns when they watch, which is a little later than they answer probes."""
+        await asyncio.gather(*map(_started, self._operators))
+        try:
+            await eventually(lambda: self.gate.calls.count(_WATCHES) >= len(self._operators), _PATIENCE)
+        except AssertionError as error:
+            raise Stuck(f"they do not watch, and say:\n{self._last_words()}") from error
+
+    async def start_again(self, point: Point | None = None) -> bool:
+        """Kill the operators and start them again, one answer lost on the way; returns whether it came to that."""
+        for operator in self._operators:
+            operator.kill()
+        strike = Strike(point, Moment.LOST, kill=lambda: None) if point else None
+        self.gate.listen(strike)
+        await self.start()
+        return strike is not None and strike.made
+
     async def undisturbed(self, phase: Phase, names: Sequence[str]) -> Ended:
         """Let a wish come true for these instances, all together. The picture is that of the first one."""
         before = self._outside.counts()
@@ -144,13 +161,15 @@ class Lane:
             instance = await self._cluster.instance(name)
             status = json.dumps((instance or {}).get("status", {}), indent=1)
             calls = "\n".join(str(call) for call in self.gate.calls[-30:])
-            logs = "\n".join(operator.last_words() for operator in self._operators)
-            return f"{name}: {status}\nlast calls:\n{calls}\noperator:\n{logs}"
+            return f"{name}: {status}\nlast calls:\n{calls}\noperator:\n{self._last_words()}"
 
         try:
             await eventually(predicate, _PATIENCE, describe)
         except AssertionError as error:
             raise Stuck(str(error)) from error
+
+    def _last_words(self) -> str:
+        return "\n".join(operator.last_words() for operator in self._operators)
 
     async def _come_to(self, predicate: Callable[[], Awaitable[bool]]) -> None:
         try:
@@ -188,10 +207,9 @@ async def lane(
         running = [OperatorProcess(processes, f"{namespace}-{number}", environment) for number in range(operators)]
         for operator in running:
             stack.push_async_callback(operator.stop)
-        await asyncio.gather(*map(_started, running))
-        # They answer probes a little earlier than they watch, and a start is no part of any phase.
-        await eventually(lambda: passing.calls.count(_WATCHES) >= operators, _PATIENCE)
-        yield Lane(await enter(cluster(control_plane, namespace)), around, passing, running)
+        made = Lane(await enter(cluster(control_plane, namespace)), around, passing, running)
+        await made.start()
+        yield made
     await control_plane.kubectl.run("delete", "namespace", namespace, "--wait=false")
 
 

@@ -60,7 +60,7 @@ class Teller:
 def _table(title: str, rows: Sequence["Row"]) -> Table:
     shown = Table(
         title=f"{title}: {sum(row.runs for row in rows)} runs",
-        caption="unmet: a read that the undisturbed run made and this one did not",
+        caption="unmet: a read or a status that the undisturbed run made and this one did not",
         title_justify="left",
         title_style="bold",
         caption_justify="left",

@@ -14,7 +14,7 @@ from claw_dev.cluster import ControlPlane
 from claw_dev.processes import Processes
 from tests.crash.gate import Moment
 from tests.crash.lane import lane
-from tests.crash.matrix import Expected, Row, crowd_lives, struck_lives, undisturbed_life
+from tests.crash.matrix import Expected, Row, crowd_lives, struck_lives, struck_starts, undisturbed_life
 from tests.crash.telling import Teller
 
 pytestmark = pytest.mark.timeout(1800)
@@ -50,6 +50,20 @@ async def test_a_kill_around_any_write_or_any_lost_answer_changes_nothing(
     _assert_well(rows)
 
 
+async def test_any_answer_may_be_lost_while_the_operator_starts(
+    control_plane: ControlPlane,
+    processes: Processes,
+    tmp_path: Path,
+    expected: dict[str, Expected],
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with capsys.disabled(), Teller(Console()) as teller:
+        async with lane("start", control_plane, processes, tmp_path) as world:
+            rows = await struck_starts(world, expected, teller)
+        teller.tell("One answer lost while the operator starts", rows)
+    _assert_well(rows)
+
+
 async def test_two_operators_at_once_make_nothing_twice(
     control_plane: ControlPlane,
     processes: Processes,
@@ -67,5 +81,5 @@ async def test_two_operators_at_once_make_nothing_twice(
 
 def _assert_well(rows: list[Row]) -> None:
     stories = [story for row in rows for story in row.stories]
-    unmet = [f"never struck: {row.phase} {point}" for row in rows for point in row.unmet if point.call.changes]
-    assert all(row.well for row in rows), "\n\n".join(stories + unmet)
+    missed = [f"{row.what}, {row.phase}: never at {point}" for row in rows for point in row.missed]
+    assert all(row.well for row in rows), "\n\n".join(stories + missed)
