@@ -60,7 +60,8 @@ class Setup:
     grace: float = 0.5
     deletion: bool = True
     locked_pause: tuple[float, float] = (0.02, 0.1)
-    poll: float = 0.05
+    railway_poll: float = 0.05
+    neon_poll: float = 0.01
     settle: float = 0.2
     """Of both drivers, in seconds: longer than the simulators' reads lag."""
     provider_seconds: float = 5.0
@@ -215,7 +216,7 @@ async def _connected(
                 token_kind=railway.token.kind.value,
                 project_id=railway.project.id,
                 domain_scheme="http",
-                poll_seconds=setup.poll,
+                poll_seconds=setup.railway_poll,
                 settle_seconds=setup.settle,
             ),
             random=random,
@@ -226,7 +227,7 @@ async def _connected(
                 key=neon_world.KEY,
                 url=neon.url,
                 project_id=neon.project_id,
-                poll_seconds=setup.poll / 4,
+                poll_seconds=setup.neon_poll,
                 settle_seconds=setup.settle,
                 locked_pause_seconds=setup.locked_pause,
             ),

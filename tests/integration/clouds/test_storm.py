@@ -43,8 +43,8 @@ IN_A_BODY = Fault(kind=FaultKind.REFUSED_IN_BODY, path="/", probability=0.015, t
 """Railway's way: 200, and errors in the body."""
 UNAVAILABLE = Fault(kind=FaultKind.ERROR, path="/", status=503, probability=0.015, times=None)
 STORM = (
-    Fault(kind=FaultKind.ERROR, path="/", status=429, retry_after=2, skip=80, times=6),
-    Fault(kind=FaultKind.CLOUDFLARE, path="/", skip=160, times=4),
+    Fault(kind=FaultKind.ERROR, path="/", status=429, retry_after=1, skip=80, times=6),
+    Fault(kind=FaultKind.CLOUDFLARE, path="/", skip=160, times=3),
 )
 
 
@@ -72,7 +72,7 @@ def clouds(
     """An operator with the budgets of production."""
     clouds = Clouds(control_plane, kubectl, namespace, railway, neon)
     budgets = {"railway": railway_budget(RAILWAY_PER_HOUR), "neon": neon_budget(NEON_PER_MINUTE)}
-    clouds.set_up(budgets=budgets, workers=50, poll=0.5, settle=1.0)
+    clouds.set_up(budgets=budgets, workers=50, railway_poll=0.5, neon_poll=0.02, settle=1.0)
     return clouds
 
 
