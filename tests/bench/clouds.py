@@ -121,7 +121,7 @@ async def _resting(run: Run) -> tuple[tuple[float, float], int]:
         await clouds.crowd.create_all(names)
         await clouds.crowd.until(clouds.crowd.ready, names, _PATIENCE)
         run.tell("the fleet comes to rest")
-        await asyncio.sleep(_RESYNC / 2)
+        await asyncio.sleep(1.5 * _RESYNC)
         before, began = clouds.calls(), time.monotonic()
         run.tell(f"{size} instances rest for {_SWEEPS * _RESYNC:.0f} s")
         await asyncio.sleep(_SWEEPS * _RESYNC)

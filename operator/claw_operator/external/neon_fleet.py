@@ -17,7 +17,7 @@ from claw_operator.external.neon_errors import Missing
 from claw_operator.external.neon_models import Branch, Endpoint
 from claw_operator.external.neon_words import Words
 
-_ENDPOINTS_KEPT, _KEPT_IN_A_HURRY = 600.0, 60.0  # seconds
+_ENDPOINTS_KEPT, _KEPT_IN_A_HURRY = 3600.0, 60.0  # seconds
 _TASK = "list the databases"
 
 
@@ -88,7 +88,7 @@ class BranchFleet:
         From a reading that is at most `max_age` seconds old, or `shortest_age` if that is longer; while it is being
         made, from one that is as new as `poll_seconds` asks for.
         """
-        known = self._words.of(owner)
+        known = self._words.of(owner, max_age)
         if known is not None:
             return [known]
         age = min(max(max_age, self._shortest_age), self._words.begun_within(owner))

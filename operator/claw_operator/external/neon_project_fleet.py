@@ -80,7 +80,7 @@ class ProjectFleet:
 
     async def of(self, owner: Owner, max_age: float) -> list[NeonDatabase]:
         """What bears the owner's mark. Raises Transient when nothing does and the list is not complete."""
-        known = self._words.of(owner)
+        known = self._words.of(owner, max_age)
         if known is not None:
             return [known]
         age = min(max(max_age, self._shortest_age), self._words.begun_within(owner))

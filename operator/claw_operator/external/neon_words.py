@@ -39,9 +39,18 @@ class Words:
         """It was deleted by us, and Neon has finished that."""
         self._say(database, is_gone=True)
 
-    def of(self, owner: Owner) -> NeonDatabase | None:
-        """How the owner's database is, as long as our word counts for more than a reading."""
-        return next(iter(self.over_owners(owner, ())), None)
+    def of(self, owner: Owner, max_age: float = 0.0) -> NeonDatabase | None:
+        """How the owner's database is, as long as our word counts for more than a reading.
+
+        Or, of one that is complete, as long as it is no older than a reading may be: the answer to a write is one, too.
+        """
+        counting = next(iter(self.over_owners(owner, ())), None)
+        if counting is not None:
+            return counting
+        latest = max(self._by_mark.get(owner.mark, {}).values(), key=lambda word: word.at, default=None)
+        if latest is None or latest.is_gone or latest.database.is_being_made:
+            return None
+        return latest.database if self._monotonic() - latest.at <= max_age else None
 
     def over_owners(self, owner: Owner, databases: Iterable[NeonDatabase]) -> list[NeonDatabase]:
         """What was read of one owner, with our word where it counts for more."""

@@ -36,6 +36,18 @@ def test_our_word_counts_until_reads_cannot_lag_any_more() -> None:
     assert words.begun_within(OWNER) == 3  # a reading that began earlier may lack it
 
 
+def test_the_answer_to_a_write_is_as_good_as_a_reading_of_that_age() -> None:
+    clock = Clock()
+    words = Words(settle_seconds=15, monotonic=clock)
+    words.is_so(database())
+    clock.now += 40
+    assert words.of(OWNER, max_age=60) == database()
+    assert words.of(OWNER, max_age=30) is None
+    words.is_gone(database())
+    clock.now += 40
+    assert words.of(OWNER, max_age=60) is None
+
+
 def test_what_we_deleted_is_gone_even_if_reads_still_show_it() -> None:
     clock = Clock()
     words = Words(settle_seconds=15, monotonic=clock)
