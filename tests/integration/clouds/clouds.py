@@ -1,5 +1,6 @@
 """The real loop with the real drivers, on a real API server and two simulated providers."""
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from dataclasses import dataclass, field, replace
@@ -123,9 +124,30 @@ class Clouds(Operator):
 
     @asynccontextmanager
     async def running(self, resync_seconds: float = RESYNC) -> AsyncIterator[Loop]:
-        """A whole operator until the block ends."""
-        async with super().running(resync_seconds) as loop:
+        """A whole operator until the block ends, in a thread of its own.
+
+        Kopf ends everything in its event loop that began after it, and would end what the simulators run.
+        """
+        operator, here = super().running(resync_seconds), asyncio.get_running_loop()
+        started: asyncio.Future[tuple[Loop, asyncio.AbstractEventLoop, asyncio.Event]] = here.create_future()
+
+        async def operate() -> None:
+            stop = asyncio.Event()
+            async with operator as loop:
+                here.call_soon_threadsafe(started.set_result, (loop, asyncio.get_running_loop(), stop))
+                await stop.wait()
+
+        thread = asyncio.create_task(asyncio.to_thread(asyncio.run, operate()))
+        either: set[asyncio.Future[Any]] = {thread, started}
+        await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+        if thread.done():
+            await thread  # it did not start, and says why
+        loop, there, stop = await started
+        try:
             yield loop
+        finally:
+            there.call_soon_threadsafe(stop.set)
+            await thread
 
     async def available(self, name: str, **spec: Any) -> Object:
         """Apply an instance and wait until its assistant answers."""
