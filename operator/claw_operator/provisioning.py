@@ -21,6 +21,7 @@ from claw_operator.decide import Observed
 from claw_operator.findings import failed
 from claw_operator.status import with_findings
 
+_LAG = timedelta(seconds=20)
 _AT_ONCE = timedelta(minutes=1)
 """An instance that is first looked at later than this had no operator, no plan or a pause until then."""
 
@@ -42,6 +43,16 @@ def begun(instance: ClawInstance, observed: Observed, first_seen: datetime, now:
     # or may have one. Then it may hold a customer's data.
     lost = observed.credentials is not None or (late and observed.database is not None)
     return ProvisioningStatus(requested_at=first_seen if late else created, recovered=lost)
+
+
+def may_not_show_yet(instance: ClawInstance, first_seen: datetime, now: datetime) -> bool:
+    """Whether what was made may be too new to be seen by this process, since reads lag behind writes.
+
+    An operator that died right after it had made the database is succeeded within a second or two.
+    """
+    record = instance.status.provisioning
+    was_ready = record is not None and (record.ready_at is not None or record.recovered)
+    return not was_ready and now - first_seen < _LAG
 
 
 def deadline(instance: ClawInstance, provisioning: ProvisioningStatus, first_seen: datetime) -> datetime | None:

@@ -6,6 +6,7 @@ looks at everything there is, decides what is missing, does that, and reports. C
 
 import logging
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import datetime
 from functools import partial
 from typing import Any
@@ -26,9 +27,10 @@ from claw_crds.v1alpha1 import (
 from claw_operator import findings, provisioning
 from claw_operator.act import Actor
 from claw_operator.acting import Acting
-from claw_operator.decide import Observed, Step, Unknown, decide
+from claw_operator.decide import Observed, Step, Unknown, database_vanished, decide
 from claw_operator.desired import Defaults, Desired
 from claw_operator.drivers import Drivers, InstanceDrivers, UnknownDriver, pick
+from claw_operator.external import Transient
 from claw_operator.finalize import Finalizer
 from claw_operator.findings import Failure, Outcome
 from claw_operator.kube import Conflict, Kube, KubeError, NotFound
@@ -183,6 +185,9 @@ class Reconciler:
         if needs_a_fresh_look(ages, observed, decide(desired, observed, now).steps):
             observed = await look(ages=FRESH)
         memory.history = observed.history
+        if database_vanished(observed) and provisioning.may_not_show_yet(desired.instance, memory.first_seen, now):
+            unseen = Transient("The database is not to be seen yet; it is looked for again.")
+            return replace(observed, database=Unknown(unseen))
         return observed
 
     async def _report(

@@ -16,7 +16,7 @@ from tests.unit.operator.api_server import PLANS, SECRETS, TEST_FAILED, after, a
 from tests.unit.operator.conftest import Object, Stage
 from tests.unit.operator.examples import CREDENTIALS, NOW, UID, condition, plan
 
-READY, SYNCED = ConditionType.READY, ConditionType.SYNCED
+READY, SYNCED, DATABASE_READY = ConditionType.READY, ConditionType.SYNCED, ConditionType.DATABASE_READY
 NAME = naming.external_name(UID)
 AWAY = Transient("it does not answer")
 LONG_AGO = {"creationTimestamp": (NOW - timedelta(days=90)).isoformat()}
@@ -56,6 +56,31 @@ async def test_two_passes_make_an_instance_available(stage: Stage) -> None:
     await available(stage)
     assert stage.events() == ["Provisioning", "Available"]
     assert len(stage.world.log) == 5
+
+
+async def test_a_database_too_new_to_be_seen_by_another_operator_is_looked_for_and_not_given_up(stage: Stage) -> None:
+    stage.apply()
+    stage.world.failing["deploy"] = Transient("away")
+    await stage.passes()
+    stage.restart()
+    databases, stage.world.databases = stage.world.databases, {}  # its reads lag behind what the last one wrote
+    await stage.passes()
+    assert condition(stage.status, DATABASE_READY).status == ConditionStatus.UNKNOWN
+    stage.world.databases = databases
+    del stage.world.failing["deploy"]
+    await stage.passes(3)
+    assert condition(stage.status, READY).reason == Reason.AVAILABLE
+    assert stage.world.counts()["create database"] == 1
+
+
+async def test_a_database_that_stays_away_is_lost_even_if_it_is_new(stage: Stage) -> None:
+    stage.apply()
+    stage.world.failing["deploy"] = Transient("away")
+    await stage.passes()
+    stage.world.databases = {}
+    stage.now += timedelta(seconds=30)
+    await stage.passes()
+    assert condition(stage.status, DATABASE_READY).reason == Reason.VANISHED
 
 
 class TestTheApiServer:
