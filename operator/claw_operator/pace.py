@@ -87,7 +87,7 @@ class Pacing:
     def probing(self, since: datetime, now: datetime, shortest: float) -> float:
         """Seconds until a runtime that is starting is asked again; never later than its compute."""
         shortest = min(self.probe_seconds, shortest)
-        return min(max(shortest, (now - since).total_seconds() / 30), self.longest_poll_seconds)
+        return min(max(shortest, (now - since).total_seconds() / 60), self.longest_poll_seconds)
 
     def waits(self, going: UnderWay, since: datetime, now: datetime, database: float, compute: float) -> list[float]:
         """Seconds until each part that is under way is looked at again, with the drivers' `poll_seconds`."""

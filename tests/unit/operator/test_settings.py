@@ -230,5 +230,5 @@ def test_only_the_named_variables_are_read(environment: pytest.MonkeyPatch) -> N
     environment.setenv("WORKERS", "1")
     environment.setenv("MODEL_API_KEY", "stolen")
     settings = Settings()
-    assert (settings.namespace, settings.workers) == ("claw", 50)
+    assert (settings.namespace, settings.workers) == ("claw", 100)
     assert settings.model_api_key.get_secret_value() == "canary-model"
