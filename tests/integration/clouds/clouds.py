@@ -79,10 +79,12 @@ class Clouds(Operator):
         namespace: str,
         railway: RailwaySimulator,
         neon: NeonSimulator,
+        elsewhere: asyncio.AbstractEventLoop,
     ) -> None:
         super().__init__(control_plane, kubectl, namespace, World())
         self.railway = railway
         self.neon = neon
+        self._elsewhere = elsewhere
         self.setup = Setup()
         self.metrics = Metrics()
 
@@ -124,30 +126,30 @@ class Clouds(Operator):
 
     @asynccontextmanager
     async def running(self, resync_seconds: float = RESYNC) -> AsyncIterator[Loop]:
-        """A whole operator until the block ends, in a thread of its own.
+        """A whole operator until the block ends, in another thread's event loop.
 
         Kopf ends everything in its event loop that began after it, and would end what the simulators run.
         """
         operator, here = super().running(resync_seconds), asyncio.get_running_loop()
-        started: asyncio.Future[tuple[Loop, asyncio.AbstractEventLoop, asyncio.Event]] = here.create_future()
+        started: asyncio.Future[tuple[Loop, asyncio.Event]] = here.create_future()
 
         async def operate() -> None:
             stop = asyncio.Event()
             async with operator as loop:
-                here.call_soon_threadsafe(started.set_result, (loop, asyncio.get_running_loop(), stop))
+                here.call_soon_threadsafe(started.set_result, (loop, stop))
                 await stop.wait()
 
-        thread = asyncio.create_task(asyncio.to_thread(asyncio.run, operate()))
-        either: set[asyncio.Future[Any]] = {thread, started}
+        ended = asyncio.wrap_future(asyncio.run_coroutine_threadsafe(operate(), self._elsewhere))
+        either: set[asyncio.Future[Any]] = {ended, started}
         await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
-        if thread.done():
-            await thread  # it did not start, and says why
-        loop, there, stop = await started
+        if ended.done():
+            await ended  # it did not start, and says why
+        loop, stop = await started
         try:
             yield loop
         finally:
-            there.call_soon_threadsafe(stop.set)
-            await thread
+            self._elsewhere.call_soon_threadsafe(stop.set)
+            await ended
 
     async def available(self, name: str, **spec: Any) -> Object:
         """Apply an instance and wait until its assistant answers."""

@@ -4,6 +4,7 @@ Of all calls, 5 % fail with a gateway's page or an error, and 2 % are carried ou
 in each half, both providers ask everybody to wait: once they say for how long, once they do not.
 """
 
+import asyncio
 import time
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import contextmanager
@@ -67,10 +68,15 @@ async def neon() -> AsyncIterator[NeonSimulator]:
 
 @pytest.fixture
 def clouds(
-    control_plane: ControlPlane, kubectl: Kubectl, namespace: str, railway: RailwaySimulator, neon: NeonSimulator
+    control_plane: ControlPlane,
+    kubectl: Kubectl,
+    namespace: str,
+    railway: RailwaySimulator,
+    neon: NeonSimulator,
+    elsewhere: asyncio.AbstractEventLoop,
 ) -> Clouds:
     """An operator with the budgets of production."""
-    clouds = Clouds(control_plane, kubectl, namespace, railway, neon)
+    clouds = Clouds(control_plane, kubectl, namespace, railway, neon, elsewhere)
     budgets = {"railway": railway_budget(RAILWAY_PER_HOUR), "neon": neon_budget(NEON_PER_MINUTE)}
     clouds.set_up(budgets=budgets, workers=50, railway_poll=0.5, neon_poll=0.02, settle=1.0)
     return clouds
