@@ -214,6 +214,8 @@ def _compute_is_adjusted(desired: Desired, observed: Observed, now: datetime) ->
 def _runtime_is_configured(desired: Desired, observed: Observed, now: datetime) -> Step | None:
     if not isinstance(observed.runtime, RuntimeReport) or observed.credentials is None:
         return None
+    if not isinstance(observed.compute, ObservedCompute):
+        return None  # nobody knows whether it is still the one that is to be configured
     wanted = desired.configuration(observed.credentials, now).revision
     if observed.runtime.configuration_revision == wanted:
         return None

@@ -50,6 +50,8 @@ async def observe(
     runtime: RuntimeReport | Unknown | None
     if isinstance(compute, ObservedCompute) and answer is not None and answer.still_holds(compute, now):
         runtime = answer.report
+    elif isinstance(compute, Unknown):
+        runtime = await _unseen_runtime(compute, credentials, desired, drivers, metrics, answer)
     else:
         runtime = await _runtime(compute, credentials, drivers, metrics)
     if isinstance(compute, ObservedCompute) and isinstance(runtime, RuntimeReport) and is_up(compute, runtime):
@@ -66,14 +68,33 @@ async def observe(
     )
 
 
+async def _unseen_runtime(
+    compute: Unknown,
+    credentials: Credentials | Unknown | None,
+    desired: Desired,
+    drivers: InstanceDrivers,
+    metrics: Metrics,
+    answer: Answer | None,
+) -> RuntimeReport | Unknown | None:
+    """The runtime, while its compute's provider does not answer: for the customer, that need not mean anything."""
+    if answer is not None:
+        return answer.report
+    url = desired.instance.status.url
+    if url is None or not isinstance(credentials, Credentials) or desired.plan.spec.sleep_when_idle:
+        return compute
+    call = drivers.runtime.observe(url, credentials.configuration_token)
+    report = await _or_unknown(counted(metrics, "runtime", "observe", call))
+    if isinstance(report, Unknown) or report.fingerprint in (None, desired.compute(credentials).fingerprint):
+        return report
+    return compute
+
+
 async def _runtime(
-    compute: ObservedCompute | Unknown | None,
+    compute: ObservedCompute | None,
     credentials: Credentials | Unknown | None,
     drivers: InstanceDrivers,
     metrics: Metrics,
 ) -> RuntimeReport | Unknown | None:
-    if isinstance(compute, Unknown):
-        return Unknown(compute.error)
     if isinstance(credentials, Unknown):
         return Unknown(credentials.error)
     if compute is None or credentials is None or compute.state in AT_REST:

@@ -79,11 +79,11 @@ class Reading:
     services: tuple[Service, ...]
 
     @cached_property
-    def _by_uid(self) -> dict[str, list[Service]]:
-        marked: dict[str, list[Service]] = {}
+    def _by_owner(self) -> dict[Owner, list[Service]]:
+        marked: dict[Owner, list[Service]] = {}
         for service in self.services:
             if service.owner is not None:
-                marked.setdefault(service.owner.uid, []).append(service)
+                marked.setdefault(service.owner, []).append(service)
         return marked
 
     @cached_property
@@ -92,7 +92,7 @@ class Reading:
 
     def bearing(self, owner: Owner) -> list[Service]:
         """Everything with the owner's mark: who duplicates a service in Railway duplicates its mark, too."""
-        return self._by_uid.get(owner.uid, [])
+        return self._by_owner.get(owner, [])
 
     def of(self, owner: Owner) -> Service | None:
         """The owner's service: that of its name, or whatever its name is now the first with its mark.

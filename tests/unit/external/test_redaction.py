@@ -44,3 +44,10 @@ def test_of_a_page_only_the_title_is_shown() -> None:
 def test_bytes_that_are_no_text_are_shown_nevertheless() -> None:
     assert shown(b"\xff\xfe nonsense").endswith("nonsense")
     assert shown(b"") == ""
+
+
+def test_an_answer_that_differs_only_in_its_request_id_is_shown_alike() -> None:
+    first = shown(b'{"errors":[{"message":"Problem processing request","traceId":"e2ef520729dbe06c"}]}')
+    second = shown(b'{"errors":[{"message":"Problem processing request","traceId":"99aa01"}]}')
+    assert first == second
+    assert "Problem processing request" in first
