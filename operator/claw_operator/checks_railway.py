@@ -9,8 +9,8 @@ from claw_operator.checks import Check, Checks, Verdict
 from claw_operator.external import ExternalError, Unauthorized
 from claw_operator.external.budget import Lane
 from claw_operator.external.http import Api
-from claw_operator.external.railway_api import RailwayApi
-from claw_operator.external.railway_options import RailwayOptions, TokenKind
+from claw_operator.external.railway.api import RailwayApi
+from claw_operator.external.railway.options import RailwayOptions, TokenKind
 from claw_operator.settings_railway import RailwaySettings
 
 DOCUMENTS: Mapping[str, str] = {

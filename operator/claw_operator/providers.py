@@ -18,10 +18,10 @@ from claw_operator.external.budget import Budget
 from claw_operator.external.http import Api
 from claw_operator.external.local import LocalDriver
 from claw_operator.external.neon import NeonDriver
-from claw_operator.external.neon_options import Isolation, NeonOptions
+from claw_operator.external.neon.options import Isolation, NeonOptions
 from claw_operator.external.postgres import PostgresDriver
 from claw_operator.external.railway import RailwayDriver
-from claw_operator.external.railway_options import RailwayOptions
+from claw_operator.external.railway.options import RailwayOptions
 from claw_operator.external.runtime import HttpRuntimeClient
 from claw_operator.metrics import Metrics
 from claw_operator.settings import Settings

@@ -15,7 +15,7 @@ from claw_operator.external import Owner, Transient
 from claw_operator.external.budget import Budget
 from claw_operator.external.http import Api
 from claw_operator.external.neon import NeonDriver
-from claw_operator.external.neon_options import Isolation, NeonOptions
+from claw_operator.external.neon.options import Isolation, NeonOptions
 from tests.contract.neon_world import KEY
 
 T = TypeVar("T")

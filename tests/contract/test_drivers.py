@@ -19,10 +19,10 @@ from claw_operator.external.budget import Budget
 from claw_operator.external.http import Api
 from claw_operator.external.local import LocalDriver
 from claw_operator.external.neon import NeonDriver
-from claw_operator.external.neon_options import Isolation, NeonOptions
+from claw_operator.external.neon.options import Isolation, NeonOptions
 from claw_operator.external.postgres import PostgresDriver
 from claw_operator.external.railway import RailwayDriver
-from claw_operator.external.railway_options import RailwayOptions
+from claw_operator.external.railway.options import RailwayOptions
 from tests.contract.neon_world import KEY, simulated_neon
 from tests.contract.owners import compute_of, database_of, new_owner
 from tests.contract.railway_world import TOKEN

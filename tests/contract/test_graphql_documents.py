@@ -18,7 +18,7 @@ from graphql import (
 )
 
 from claw_dev.simulators.railway.schema import sdl
-from claw_operator.external.railway_documents import DOCUMENTS
+from claw_operator.external.railway.documents import DOCUMENTS
 from tests.contract.railway_world import real_schema
 
 

@@ -22,8 +22,8 @@ from claw_operator.external import (
     Rejected,
     Transient,
 )
-from claw_operator.external.detached import ProcessId, gated
 from claw_operator.external.local import LocalDriver
+from claw_operator.external.local.detached import ProcessId, gated
 from tests.contract.owners import compute_of, new_owner
 from tests.eventually import eventually
 

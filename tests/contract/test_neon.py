@@ -14,7 +14,7 @@ import pytest
 from claw_dev.simulators.neon.simulator import NeonSimulator
 from claw_operator.external import Rejected
 from claw_operator.external.neon import NeonDriver
-from claw_operator.external.neon_options import Isolation
+from claw_operator.external.neon.options import Isolation
 from tests.contract.neon_driving import PROJECT, UNTIL, both, customers_branches, endpoint_of, is_gone, operating
 from tests.contract.neon_world import KEY, branch_named, client_of, simulated_neon
 from tests.contract.owners import database_of, new_owner

@@ -21,7 +21,7 @@ from claw_operator.external import DesiredDatabase
 from claw_operator.external.budget import Budget
 from claw_operator.external.http import Api, NoAnswer
 from claw_operator.external.neon import NeonDriver
-from claw_operator.external.neon_options import Isolation, NeonOptions
+from claw_operator.external.neon.options import Isolation, NeonOptions
 from tests.contract.neon_openapi import Judge, judge
 from tests.contract.neon_world import DATABASE, KEY, ROLE, Client, client_of, fault, simulated_neon
 from tests.contract.owners import database_of, new_owner

@@ -12,7 +12,7 @@ from claw_dev.simulators.neon.simulator import NeonSimulator
 from claw_dev.simulators.neon.world import PlanLimits
 from claw_operator.external import ConnectionUrls, Owner, RateLimited, Rejected, Transient, Unauthorized
 from claw_operator.external.neon import NeonDriver
-from claw_operator.external.neon_options import Isolation
+from claw_operator.external.neon.options import Isolation
 from tests.contract.neon_driving import (
     BRANCH,
     PROJECT,

@@ -14,7 +14,7 @@ from claw_dev.simulators.neon.simulator import NeonSimulator
 from claw_dev.simulators.serving import serving
 from claw_operator.external import Owner, Rejected, Transient
 from claw_operator.external.neon import NeonDriver
-from claw_operator.external.neon_options import Isolation
+from claw_operator.external.neon.options import Isolation
 from tests.contract.neon_driving import (
     PROJECT,
     both,

@@ -12,8 +12,8 @@ from claw_dev.simulators.serving import serving
 from claw_operator.external import ExternalError, Rejected, Transient, Unauthorized
 from claw_operator.external.budget import Budget, Lane
 from claw_operator.external.http import Api, NoAnswer
-from claw_operator.external.railway_api import RailwayApi
-from claw_operator.external.railway_options import RailwayOptions
+from claw_operator.external.railway.api import RailwayApi
+from claw_operator.external.railway.options import RailwayOptions
 
 Answering = Callable[[], web.Response]
 

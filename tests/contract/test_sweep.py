@@ -17,7 +17,7 @@ from claw_operator.external import Owner, RuntimeClient
 from claw_operator.external.budget import Budget
 from claw_operator.external.http import Api
 from claw_operator.external.neon import NeonDriver
-from claw_operator.external.neon_options import NeonOptions
+from claw_operator.external.neon.options import NeonOptions
 from claw_operator.external.railway import RailwayDriver
 from claw_operator.kube import Kube
 from claw_operator.metrics import Metrics

@@ -23,7 +23,7 @@ from claw_operator.drivers import Drivers
 from claw_operator.external.budget import Budget
 from claw_operator.external.http import Api
 from claw_operator.external.neon import NeonDriver
-from claw_operator.external.neon_options import NeonOptions
+from claw_operator.external.neon.options import NeonOptions
 from claw_operator.external.railway import RailwayDriver, RailwayOptions
 from claw_operator.external.runtime import HttpRuntimeClient
 from claw_operator.kube import Kube

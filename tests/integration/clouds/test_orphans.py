@@ -10,8 +10,8 @@ from dataclasses import replace
 
 from claw_dev.errors import StackError
 from claw_operator.external import Owner
-from claw_operator.external.neon_database import MARK
-from claw_operator.external.railway_settings import OWNER
+from claw_operator.external.neon.database import MARK
+from claw_operator.external.railway.settings import OWNER
 from claw_operator.sweep import Schedule
 from tests.eventually import eventually
 from tests.integration.clouds.clouds import PATIENCE, Clouds, external_name

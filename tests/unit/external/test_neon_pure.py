@@ -7,13 +7,13 @@ import pytest
 from pydantic import ValidationError
 
 from claw_operator.external import ExternalError, Owner, Rejected, Transient, Unauthorized
-from claw_operator.external.neon_database import NeonDatabase, chosen, read_write
-from claw_operator.external.neon_errors import Conflict, Locked, Missing, PasswordsNotStored, refusal
-from claw_operator.external.neon_models import Branch, Endpoint, Operation, Problem, RoleWritten
-from claw_operator.external.neon_names import archived_name, archived_until
-from claw_operator.external.neon_options import NeonOptions
-from claw_operator.external.neon_sizes import compute_units
-from claw_operator.external.neon_urls import composed_url, connection_urls
+from claw_operator.external.neon.database import NeonDatabase, chosen, read_write
+from claw_operator.external.neon.errors import Conflict, Locked, Missing, PasswordsNotStored, refusal
+from claw_operator.external.neon.models import Branch, Endpoint, Operation, Problem, RoleWritten
+from claw_operator.external.neon.names import archived_name, archived_until
+from claw_operator.external.neon.options import NeonOptions
+from claw_operator.external.neon.sizes import compute_units
+from claw_operator.external.neon.urls import composed_url, connection_urls
 
 UID = "3f2504e0-4f89-41d3-9a0c-0305e82c3301"
 OWNER = Owner(namespace="claw", name="claw-one", uid=UID)

@@ -4,10 +4,10 @@ import math
 from dataclasses import replace
 
 from claw_operator.external import Owner
-from claw_operator.external.neon_database import NeonDatabase
-from claw_operator.external.neon_models import Branch
-from claw_operator.external.neon_words import Words
-from claw_operator.external.neon_writer import Durations
+from claw_operator.external.neon.database import NeonDatabase
+from claw_operator.external.neon.models import Branch
+from claw_operator.external.neon.words import Words
+from claw_operator.external.neon.writer import Durations
 
 OWNER = Owner(namespace="claw", name="claw-one", uid="3f2504e0-4f89-41d3-9a0c-0305e82c3301")
 

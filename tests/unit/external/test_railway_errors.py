@@ -10,7 +10,7 @@ from claw_operator.external import (
     Unauthorized,
 )
 from claw_operator.external.http import NoAnswer
-from claw_operator.external.railway_errors import (
+from claw_operator.external.railway.errors import (
     Busy,
     Exists,
     Extensions,

@@ -4,16 +4,16 @@ import pytest
 
 from claw_operator.external import NameTaken, Owner, Transient
 from claw_operator.external.http import NoAnswer
-from claw_operator.external.railway_api import parsed
-from claw_operator.external.railway_fleet import Deployments, Reading, Service
-from claw_operator.external.railway_models import (
+from claw_operator.external.railway.api import parsed
+from claw_operator.external.railway.fleet import Deployments, Reading, Service
+from claw_operator.external.railway.models import (
     ConfigService,
     ConfigVariable,
     Deployment,
     FleetPage,
     ServiceInstance,
 )
-from claw_operator.external.railway_options import RailwayOptions
+from claw_operator.external.railway.options import RailwayOptions
 
 OWNER = Owner("claw", "claw-ada", "6f0c2a1e-0000-4000-8000-000000000001")
 PAGE = {

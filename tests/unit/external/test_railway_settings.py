@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from claw_operator.external import DesiredCompute, Drift, Owner, Rejected, Size
-from claw_operator.external.railway_models import (
+from claw_operator.external.railway.models import (
     ConfigContainers,
     ConfigDeploy,
     ConfigLimits,
@@ -14,7 +14,7 @@ from claw_operator.external.railway_models import (
     ServiceInstance,
     Source,
 )
-from claw_operator.external.railway_settings import (
+from claw_operator.external.railway.settings import (
     Note,
     drift,
     drift_in,

@@ -3,8 +3,8 @@
 import pytest
 
 from claw_operator.external import ComputeState
-from claw_operator.external.railway_models import Deployment, Replica
-from claw_operator.external.railway_state import compute_state, is_there, reason_of, state_of
+from claw_operator.external.railway.models import Deployment, Replica
+from claw_operator.external.railway.state import compute_state, is_there, reason_of, state_of
 
 STATES = {
     "INITIALIZING": ComputeState.DEPLOYING,

@@ -1,7 +1,7 @@
 """The local driver: a runtime process per instance on this machine, for the stack that needs no account.
 
 The processes are detached: they go on when the operator ends, and the next one finds them by the record in the
-instance's directory (see local_records). Image, repository, region and size mean nothing here: every instance runs
+instance's directory (see `records.py`). Image, repository, region and size mean nothing here: every instance runs
 the same program on the same machine. That the process lives is all that RUNNING says; whether it answers is for the
 runtime's own observation. A process that died is CRASHED, one that was ended on purpose is STOPPED; starting it again
 is the loop's decision.
@@ -25,11 +25,11 @@ from claw_operator.external import (
     ObservedDomain,
     Owner,
     Transient,
-    detached,
 )
-from claw_operator.external.detached import ProcessId
 from claw_operator.external.last_words import last_words
-from claw_operator.external.local_records import LOG, WORKSPACE, Record, Records
+from claw_operator.external.local import detached
+from claw_operator.external.local.detached import ProcessId
+from claw_operator.external.local.records import LOG, WORKSPACE, Record, Records
 
 # All that a runtime gets of the operator's own environment, which holds the operator's secrets.
 BASICS = ("PATH", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "TMPDIR", "SSL_CERT_FILE", "SSL_CERT_DIR")

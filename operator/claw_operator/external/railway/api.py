@@ -11,10 +11,10 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 from claw_operator.external import Rejected, Transient, Unauthorized
 from claw_operator.external.budget import Lane
 from claw_operator.external.http import Answer, Api, NoAnswer
-from claw_operator.external.railway_documents import DOCUMENTS
-from claw_operator.external.railway_errors import GraphQLError, exception_of
-from claw_operator.external.railway_models import Connection, EnvironmentName, TokenScope
-from claw_operator.external.railway_options import RailwayOptions
+from claw_operator.external.railway.documents import DOCUMENTS
+from claw_operator.external.railway.errors import GraphQLError, exception_of
+from claw_operator.external.railway.models import Connection, EnvironmentName, TokenScope
+from claw_operator.external.railway.options import RailwayOptions
 
 log = logging.getLogger(__name__)
 
@@ -63,7 +63,7 @@ class RailwayApi:
     async def read(self, operation: str, variables: Mapping[str, Any], *, doing: str, lane: Lane) -> dict[str, Any]:
         """The answer's data. What failed in between is asked again, twice at most.
 
-        Raises NoAnswer, the errors of `railway_errors`, and what `Api.send` raises.
+        Raises NoAnswer, the errors of `errors.py`, and what `Api.send` raises.
         """
         for repetition in range(_REPETITIONS):
             answer = await self._send(operation, variables, lane, repeatable=True)

@@ -11,11 +11,11 @@ from dataclasses import dataclass, replace
 from enum import Enum, auto
 
 from claw_operator.external import ComputeState, ObservedCompute, Owner
-from claw_operator.external.railway_fleet import Deployments, Fleet
-from claw_operator.external.railway_models import Deployment
-from claw_operator.external.railway_options import RailwayOptions
-from claw_operator.external.railway_settings import Note
-from claw_operator.external.railway_state import state_of
+from claw_operator.external.railway.fleet import Deployments, Fleet
+from claw_operator.external.railway.models import Deployment
+from claw_operator.external.railway.options import RailwayOptions
+from claw_operator.external.railway.settings import Note
+from claw_operator.external.railway.state import state_of
 
 
 class Awaited(Enum):

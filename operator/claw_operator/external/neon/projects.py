@@ -14,13 +14,13 @@ from weakref import WeakValueDictionary
 
 from claw_operator.external import DesiredDatabase, Owner, Rejected
 from claw_operator.external.http import NoAnswer
-from claw_operator.external.neon_api import NeonApi
-from claw_operator.external.neon_database import EPOCH, MARK, NeonDatabase, chosen, read_write, ready
-from claw_operator.external.neon_layout import endpoint_settings, region_of
-from claw_operator.external.neon_models import ProjectWritten
-from claw_operator.external.neon_options import NeonOptions
-from claw_operator.external.neon_project_fleet import ProjectFleet
-from claw_operator.external.neon_writer import Writer
+from claw_operator.external.neon.api import NeonApi
+from claw_operator.external.neon.database import EPOCH, MARK, NeonDatabase, chosen, read_write, ready
+from claw_operator.external.neon.layout import endpoint_settings, region_of
+from claw_operator.external.neon.models import ProjectWritten
+from claw_operator.external.neon.options import NeonOptions
+from claw_operator.external.neon.project_fleet import ProjectFleet
+from claw_operator.external.neon.writer import Writer
 
 _GROWTH = 1.5  # from one look for a project to the next
 

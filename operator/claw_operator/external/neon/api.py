@@ -15,8 +15,8 @@ from pydantic import BaseModel, ValidationError
 from claw_operator.external import Transient
 from claw_operator.external.budget import Lane
 from claw_operator.external.http import Answer, Api, NoAnswer
-from claw_operator.external.neon_errors import Missing, refusal
-from claw_operator.external.neon_models import (
+from claw_operator.external.neon.errors import Missing, refusal
+from claw_operator.external.neon.models import (
     Branch,
     BranchPage,
     BranchWritten,

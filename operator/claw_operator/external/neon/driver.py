@@ -23,17 +23,17 @@ from time import monotonic as process_time
 
 from claw_operator.external import ConnectionUrls, DesiredDatabase, Marked, ObservedDatabase, Owner, Transient
 from claw_operator.external.http import Api
-from claw_operator.external.neon_access import Access
-from claw_operator.external.neon_api import NeonApi
-from claw_operator.external.neon_branches import BranchLayout
-from claw_operator.external.neon_database import NeonDatabase, chosen
-from claw_operator.external.neon_fleet import BranchFleet
-from claw_operator.external.neon_layout import Layout, endpoint_settings
-from claw_operator.external.neon_names import archived_name
-from claw_operator.external.neon_options import Isolation, NeonOptions
-from claw_operator.external.neon_project_fleet import ProjectFleet
-from claw_operator.external.neon_projects import ProjectLayout
-from claw_operator.external.neon_writer import Durations, Sleep, Writer
+from claw_operator.external.neon.access import Access
+from claw_operator.external.neon.api import NeonApi
+from claw_operator.external.neon.branches import BranchLayout
+from claw_operator.external.neon.database import NeonDatabase, chosen
+from claw_operator.external.neon.fleet import BranchFleet
+from claw_operator.external.neon.layout import Layout, endpoint_settings
+from claw_operator.external.neon.names import archived_name
+from claw_operator.external.neon.options import Isolation, NeonOptions
+from claw_operator.external.neon.project_fleet import ProjectFleet
+from claw_operator.external.neon.projects import ProjectLayout
+from claw_operator.external.neon.writer import Durations, Sleep, Writer
 
 _GOOD_FOR = 10.0
 """How many polls a reading is good for. Every call here returns when Neon has finished what it began, so readings only

@@ -37,8 +37,8 @@ from claw_operator.external import (
     Owner,
     Transient,
 )
-from claw_operator.external.postgres_catalog import Facts, Standing, State, everyone, read
-from claw_operator.external.postgres_sessions import Connection, Sessions
+from claw_operator.external.postgres.catalog import Facts, Standing, State, everyone, read
+from claw_operator.external.postgres.sessions import Connection, Sessions
 
 CONNECTION_LIMIT = 20
 """Connections of one instance's role: a runtime's pool and a person with psql, but not the whole server."""

@@ -13,12 +13,12 @@ from claw_crds import naming
 from claw_operator.external import Owner, Transient
 from claw_operator.external.budget import Lane
 from claw_operator.external.fleet import Shared
-from claw_operator.external.neon_api import NeonApi
-from claw_operator.external.neon_database import EPOCH, MARK, NeonDatabase, read_write
-from claw_operator.external.neon_errors import Missing
-from claw_operator.external.neon_models import Branch, Endpoint, Project
-from claw_operator.external.neon_names import without_archive
-from claw_operator.external.neon_words import Words
+from claw_operator.external.neon.api import NeonApi
+from claw_operator.external.neon.database import EPOCH, MARK, NeonDatabase, read_write
+from claw_operator.external.neon.errors import Missing
+from claw_operator.external.neon.models import Branch, Endpoint, Project
+from claw_operator.external.neon.names import without_archive
+from claw_operator.external.neon.words import Words
 
 _TASK = "list the databases"
 _AT_ONCE = 8  # projects that are asked at the same time

@@ -4,10 +4,10 @@ from collections.abc import Sequence
 
 from claw_crds import configuration as wire
 from claw_operator.external import ComputeState, Drift, ObservedCompute, ObservedDomain, Owner
-from claw_operator.external.railway_fleet import Service
-from claw_operator.external.railway_models import CustomDomain, Deployment
-from claw_operator.external.railway_settings import SETTINGS, drift, drift_in, size_in
-from claw_operator.external.railway_state import compute_state
+from claw_operator.external.railway.fleet import Service
+from claw_operator.external.railway.models import CustomDomain, Deployment
+from claw_operator.external.railway.settings import SETTINGS, drift, drift_in, size_in
+from claw_operator.external.railway.state import compute_state
 
 _PROPAGATED = "DNS_RECORD_STATUS_PROPAGATED"
 _TYPE = "DNS_RECORD_TYPE_"

@@ -16,10 +16,10 @@ from time import monotonic as process_time
 from typing import TypeVar
 
 from claw_operator.external import RateLimited, Transient
-from claw_operator.external.neon_api import NeonApi
-from claw_operator.external.neon_errors import Locked, Missing
-from claw_operator.external.neon_models import Operation, Written
-from claw_operator.external.neon_options import NeonOptions
+from claw_operator.external.neon.api import NeonApi
+from claw_operator.external.neon.errors import Locked, Missing
+from claw_operator.external.neon.models import Operation, Written
+from claw_operator.external.neon.options import NeonOptions
 
 Answer = TypeVar("Answer", bound=Written)
 Sleep = Callable[[float], Awaitable[None]]

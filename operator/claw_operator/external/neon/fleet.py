@@ -11,11 +11,11 @@ from time import monotonic as process_time
 from claw_operator.external import Owner, Rejected
 from claw_operator.external.budget import Lane
 from claw_operator.external.fleet import Shared
-from claw_operator.external.neon_api import NeonApi
-from claw_operator.external.neon_database import MARK, NeonDatabase, of_branch, read_write
-from claw_operator.external.neon_errors import Missing
-from claw_operator.external.neon_models import Branch, Endpoint
-from claw_operator.external.neon_words import Words
+from claw_operator.external.neon.api import NeonApi
+from claw_operator.external.neon.database import MARK, NeonDatabase, of_branch, read_write
+from claw_operator.external.neon.errors import Missing
+from claw_operator.external.neon.models import Branch, Endpoint
+from claw_operator.external.neon.words import Words
 
 _ENDPOINTS_KEPT, _KEPT_IN_A_HURRY = 3600.0, 60.0  # seconds
 _TASK = "list the databases"

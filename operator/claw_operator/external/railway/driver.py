@@ -2,12 +2,12 @@
 
 A service is made empty with its address, gets its settings without deploying them, and is then deployed. Railway has
 no idempotency keys, answers get lost and reads lag writes, so three things make every method safe to repeat. A name is
-unique, so a service is never made twice. The note in the service's variables (see railway_settings) tells whether what
+unique, so a service is never made twice. The note in the service's variables (see `settings.py`) tells whether what
 was written was deployed. And what can be doubled (an address, a deployment) waits until readings show everything that
 an earlier call, or an earlier operator, may have done.
 
-What this process wrote itself it knows better than a lagging reading does (see railway_recent). Everything else comes
-from readings of the whole environment (see railway_fleet), which a thousand instances share.
+What this process wrote itself it knows better than a lagging reading does (see `recent.py`). Everything else comes
+from readings of the whole environment (see `fleet.py`), which a thousand instances share.
 """
 
 import asyncio
@@ -29,10 +29,10 @@ from claw_operator.external import (
 )
 from claw_operator.external.budget import Lane
 from claw_operator.external.http import Api, NoAnswer
-from claw_operator.external.railway_api import RailwayApi
-from claw_operator.external.railway_errors import Exists, NotFound
-from claw_operator.external.railway_fleet import Fleet, Reading, Service
-from claw_operator.external.railway_observation import (
+from claw_operator.external.railway.api import RailwayApi
+from claw_operator.external.railway.errors import Exists, NotFound
+from claw_operator.external.railway.fleet import Fleet, Reading, Service
+from claw_operator.external.railway.observation import (
     deployments_of,
     domain_of,
     named,
@@ -40,12 +40,12 @@ from claw_operator.external.railway_observation import (
     own_domain,
     url_of,
 )
-from claw_operator.external.railway_options import RailwayOptions
-from claw_operator.external.railway_reasons import Reasons
-from claw_operator.external.railway_recent import Awaited, Recent, Written
-from claw_operator.external.railway_settings import DEFAULT_BRANCH, note_of
-from claw_operator.external.railway_state import is_there
-from claw_operator.external.railway_writer import RailwayWriter
+from claw_operator.external.railway.options import RailwayOptions
+from claw_operator.external.railway.reasons import Reasons
+from claw_operator.external.railway.recent import Awaited, Recent, Written
+from claw_operator.external.railway.settings import DEFAULT_BRANCH, note_of
+from claw_operator.external.railway.state import is_there
+from claw_operator.external.railway.writer import RailwayWriter
 
 __all__ = ["RailwayDriver", "RailwayOptions"]
 

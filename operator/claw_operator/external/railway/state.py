@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from claw_operator.external import ComputeState
-from claw_operator.external.railway_models import Deployment
+from claw_operator.external.railway.models import Deployment
 
 _STATES = {
     # Asleep until the next request, which wakes it: nothing is to be done about it.

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from claw_operator.external import ComputeState, ExternalError, Owner
 from claw_operator.external.budget import Lane
 from claw_operator.external.last_words import trouble_in
-from claw_operator.external.railway_api import RailwayApi, parsed
-from claw_operator.external.railway_models import Deployment, LogLine
-from claw_operator.external.railway_state import reason_of, state_of
+from claw_operator.external.railway.api import RailwayApi, parsed
+from claw_operator.external.railway.models import Deployment, LogLine
+from claw_operator.external.railway.state import reason_of, state_of
 from claw_operator.external.redaction import redacted
 
 _LINES = 100

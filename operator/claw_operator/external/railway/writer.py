@@ -12,12 +12,12 @@ from typing import Any, TypeVar
 from claw_operator.external import DesiredCompute, Owner, Rejected, Size, Transient
 from claw_operator.external.budget import Lane
 from claw_operator.external.http import NoAnswer
-from claw_operator.external.railway_api import RailwayApi, parsed
-from claw_operator.external.railway_errors import Busy, Exists, Forbidden, NotFound
-from claw_operator.external.railway_models import CustomDomain, Domains, ServiceDomain, ServiceId
-from claw_operator.external.railway_observation import named
-from claw_operator.external.railway_options import RailwayOptions
-from claw_operator.external.railway_settings import (
+from claw_operator.external.railway.api import RailwayApi, parsed
+from claw_operator.external.railway.errors import Busy, Exists, Forbidden, NotFound
+from claw_operator.external.railway.models import CustomDomain, Domains, ServiceDomain, ServiceId
+from claw_operator.external.railway.observation import named
+from claw_operator.external.railway.options import RailwayOptions
+from claw_operator.external.railway.settings import (
     OWNER,
     SETTINGS,
     Note,

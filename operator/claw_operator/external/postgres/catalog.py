@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 
 from claw_operator.external import Marked, Owner, Transient
-from claw_operator.external.postgres_sessions import Connection
+from claw_operator.external.postgres.sessions import Connection
 
 
 class State(StrEnum):

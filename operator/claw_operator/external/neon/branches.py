@@ -11,14 +11,14 @@ from typing import Any
 
 from claw_operator.external import DesiredDatabase, NameTaken, Owner, Rejected, Transient
 from claw_operator.external.http import NoAnswer
-from claw_operator.external.neon_api import NeonApi
-from claw_operator.external.neon_database import MARK, NeonDatabase, chosen, of_branch, read_write, ready
-from claw_operator.external.neon_errors import Conflict
-from claw_operator.external.neon_fleet import BranchFleet, Reading
-from claw_operator.external.neon_layout import endpoint_settings
-from claw_operator.external.neon_models import Branch
-from claw_operator.external.neon_options import NeonOptions
-from claw_operator.external.neon_writer import Writer
+from claw_operator.external.neon.api import NeonApi
+from claw_operator.external.neon.database import MARK, NeonDatabase, chosen, of_branch, read_write, ready
+from claw_operator.external.neon.errors import Conflict
+from claw_operator.external.neon.fleet import BranchFleet, Reading
+from claw_operator.external.neon.layout import endpoint_settings
+from claw_operator.external.neon.models import Branch
+from claw_operator.external.neon.options import NeonOptions
+from claw_operator.external.neon.writer import Writer
 
 
 class BranchLayout:

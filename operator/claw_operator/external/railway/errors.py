@@ -9,7 +9,7 @@ from enum import Enum, auto
 
 from claw_operator.external import ExternalError, NameTaken, RateLimited, Rejected, Transient, Unauthorized
 from claw_operator.external.http import NoAnswer
-from claw_operator.external.railway_models import Model
+from claw_operator.external.railway.models import Model
 from claw_operator.external.redaction import redacted
 
 CREATION_PAUSE = 31.0

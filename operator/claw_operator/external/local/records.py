@@ -21,7 +21,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from claw_crds import naming
 from claw_operator.external import NameTaken, Owner, Rejected
-from claw_operator.external.detached import ProcessId
+from claw_operator.external.local.detached import ProcessId
 
 RECORD = "compute.json"
 LOG = "runtime.log"

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from claw_operator.external import Marked, ObservedDatabase, Owner
-from claw_operator.external.neon_models import Branch, Endpoint
-from claw_operator.external.neon_names import archived_until
+from claw_operator.external.neon.models import Branch, Endpoint
+from claw_operator.external.neon.names import archived_until
 
 MARK = "claw.dev/owner"
 """The annotation that holds the owner mark."""

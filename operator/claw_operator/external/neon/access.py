@@ -9,13 +9,13 @@ from dataclasses import replace
 from typing import Any
 
 from claw_operator.external import ConnectionUrls, Rejected, Transient
-from claw_operator.external.neon_api import NeonApi
-from claw_operator.external.neon_database import NeonDatabase, read_write
-from claw_operator.external.neon_errors import Conflict, Missing, PasswordsNotStored
-from claw_operator.external.neon_models import Endpoint
-from claw_operator.external.neon_options import NeonOptions
-from claw_operator.external.neon_urls import composed_url, connection_urls
-from claw_operator.external.neon_writer import Writer
+from claw_operator.external.neon.api import NeonApi
+from claw_operator.external.neon.database import NeonDatabase, read_write
+from claw_operator.external.neon.errors import Conflict, Missing, PasswordsNotStored
+from claw_operator.external.neon.models import Endpoint
+from claw_operator.external.neon.options import NeonOptions
+from claw_operator.external.neon.urls import composed_url, connection_urls
+from claw_operator.external.neon.writer import Writer
 
 
 class Access:

@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from typing import Any, Protocol
 
 from claw_operator.external import DesiredDatabase, Owner
-from claw_operator.external.neon_database import NeonDatabase
-from claw_operator.external.neon_options import NeonOptions
-from claw_operator.external.neon_sizes import compute_units
-from claw_operator.external.neon_writer import Writer
+from claw_operator.external.neon.database import NeonDatabase
+from claw_operator.external.neon.options import NeonOptions
+from claw_operator.external.neon.sizes import compute_units
+from claw_operator.external.neon.writer import Writer
 
 _REGIONS = ("aws-", "azure-", "gcp-")
 """How Neon's regions begin. An instance names one region, and it may be one that only the compute's provider has."""

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from claw_operator.external import Owner
-from claw_operator.external.neon_database import NeonDatabase
+from claw_operator.external.neon.database import NeonDatabase
 
 _KEPT = 3600.0  # seconds; longer than any reading is good for
 

@@ -8,7 +8,7 @@ where they hold ids, as it would change with every pass.
 import re
 
 from claw_operator.external import ExternalError, Rejected, Transient, Unauthorized
-from claw_operator.external.neon_models import Problem
+from claw_operator.external.neon.models import Problem
 from claw_operator.external.redaction import redacted
 
 

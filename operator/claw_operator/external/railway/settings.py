@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from claw_crds import configuration as wire
 from claw_operator.external import DesiredCompute, Drift, Rejected, Size
-from claw_operator.external.railway_models import ConfigService, ServiceInstance
+from claw_operator.external.railway.models import ConfigService, ServiceInstance
 
 OWNER = "CLAW_OWNER"
 SETTINGS = "CLAW_SETTINGS"

@@ -8,10 +8,10 @@ from functools import cached_property
 from claw_operator.external import Owner, Transient
 from claw_operator.external.budget import Lane
 from claw_operator.external.fleet import Shared
-from claw_operator.external.railway_api import RailwayApi, parsed
-from claw_operator.external.railway_documents import PAGE
-from claw_operator.external.railway_errors import taken
-from claw_operator.external.railway_models import (
+from claw_operator.external.railway.api import RailwayApi, parsed
+from claw_operator.external.railway.documents import PAGE
+from claw_operator.external.railway.errors import taken
+from claw_operator.external.railway.models import (
     Config,
     ConfigService,
     Connection,
@@ -19,7 +19,7 @@ from claw_operator.external.railway_models import (
     FleetPage,
     ServiceInstance,
 )
-from claw_operator.external.railway_settings import OWNER, SETTINGS, Note
+from claw_operator.external.railway.settings import OWNER, SETTINGS, Note
 
 _MOST_PAGES = 1000
 
