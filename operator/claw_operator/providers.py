@@ -85,7 +85,7 @@ class _Parts:
             registry_password=None if password is None else password.get_secret_value(),
             poll_seconds=settings.railway_poll_seconds,
         )
-        api = self._api("railway", railway_budget(settings.railway_calls_per_hour))
+        api = self._api("railway", railway_budget(settings.railway_calls_per_hour), limit_window=3600.0)
         return RailwayDriver(api, options, random=self._random.random)
 
     def neon(self) -> DatabaseDriver | None:
@@ -106,12 +106,13 @@ class _Parts:
         api = self._api("neon", neon_budget(settings.neon_calls_per_minute))
         return NeonDriver(api, options, random=self._random.random)
 
-    def _api(self, provider: str, budget: Budget) -> Api:
+    def _api(self, provider: str, budget: Budget, *, limit_window: float | None = None) -> Api:
         return Api(
             self._session,
             budget,
             provider=provider,
             random=self._random.random,
+            limit_window=limit_window,
             on_call=lambda provider, outcome: self._metrics.provider_calls.labels(provider, outcome).inc(),
         )
 
