@@ -24,9 +24,10 @@ def agreed_environment(providers: Providers, console: Console, *, yes: bool) -> 
         return os.environ
     environment = with_dotenv(os.environ)
     clouds.cloud_environment(environment)
-    console.print("This uses the real Railway and Neon. It will create:")
+    console.print("This uses the real Railway and Neon. For each customer it will create:")
     for line in clouds.bill(environment):
         console.print(f"  - {line}", highlight=False)
+    console.print("All of it is named claw-…, bears an owner mark, and is removed at the end. A demo costs some cents.")
     if yes:
         return environment
     if not sys.stdin.isatty():

@@ -98,7 +98,7 @@ def cloud_environment(environment: Mapping[str, str]) -> dict[str, str]:
 
 
 def bill(environment: Mapping[str, str]) -> list[str]:
-    """What a demo makes at the real providers, in words, for the person to agree to."""
+    """What is made at the real providers for a customer, in words, for the person to agree to."""
     source = environment.get("CLAWDBOT_IMAGE") or environment.get("CLAWDBOT_REPO", "")
     project = environment.get("RAILWAY_PROJECT_ID", "")
     own_project = environment.get("NEON_ISOLATION") == "project"
@@ -107,5 +107,4 @@ def bill(environment: Mapping[str, str]) -> list[str]:
         f"one Railway service in project {project}, deployed from {source}, with a public domain",
         f"one Neon {'project' if own_project else 'branch'} with a compute, in {place}",
         "a few replies of Claude, with your ANTHROPIC_API_KEY",
-        "All of it is named claw-…, bears an owner mark, and is removed at the end of the demo. It costs some cents.",
     ]

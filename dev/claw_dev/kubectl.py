@@ -39,10 +39,10 @@ class Kubectl:
         """What makes any kubectl use this API server, and neither cache nor preferences of the person's."""
         return {"KUBECONFIG": str(self.kubeconfig), "KUBECACHEDIR": str(self.cache), "KUBERC": "off"}
 
-    async def run(self, *arguments: str, stdin: str = "") -> str:
+    async def run(self, *arguments: str, stdin: str = "", deadline: float = _DEADLINE) -> str:
         """Run it and return what it prints. Raises StackError with kubectl's own message."""
         environment = inherited_environment(os.environ) | self.variables
-        done = await execute(str(self.program), *arguments, deadline=_DEADLINE, environment=environment, stdin=stdin)
+        done = await execute(str(self.program), *arguments, deadline=deadline, environment=environment, stdin=stdin)
         if done.exit_code != 0:
             raise StackError(f"kubectl {' '.join(arguments[:3])}: {done.errors.strip()}")
         return done.output

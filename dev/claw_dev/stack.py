@@ -38,6 +38,7 @@ DATABASE_VARIABLE = "CLAW_DEV_DATABASE_URL"
 """Not DATABASE_URL, which may name anybody's production."""
 
 CUSTOMERS_DATABASE = "claw_customers"
+_GIVE_BACK_SECONDS = 300.0
 
 
 class Stack:
@@ -144,8 +145,13 @@ class Stack:
             raise
 
     async def stop(self) -> None:
-        """End everything, whoever needs something before what it needs. Safe to repeat."""
-        await self.processes.stop(Part.WEBHOOK, Part.OPERATOR)
+        """End everything, whoever needs something before what it needs. Safe to repeat.
+
+        Raises StackError when it has ended and something was left at the real providers.
+        """
+        await self.processes.stop(Part.WEBHOOK)
+        left = await self._give_back() if self.providers is Providers.CLOUD else ""
+        await self.processes.stop(Part.OPERATOR)
         # The operator is gone, or it would start them again.
         await asyncio.to_thread(notes.end_runtimes, self.directory)
         await self._mail_catcher.stop()
@@ -156,6 +162,23 @@ class Stack:
             self.progress.stopped(part)
         (self.directory / RECORD_FILE).unlink(missing_ok=True)
         self._lock.release()
+        if left:
+            raise StackError(
+                f"not everything could be removed at Railway and Neon: {left}",
+                "delete what is named claw-… there by hand: nobody else will, and it costs money",
+            )
+
+    async def _give_back(self) -> str:
+        """Remove every instance while there is an operator to do it; why that was not possible, if it was not."""
+        if Part.OPERATOR not in self._is_ready or not self._is_ready[Part.OPERATOR].is_set():
+            return ""
+        self._is_ready[Part.OPERATOR].clear()
+        try:
+            delete = ("delete", "clawinstances", "--all", "--namespace", self.namespace)
+            await self.kubectl.run(*delete, deadline=_GIVE_BACK_SECONDS)
+        except StackError as error:
+            return str(error)
+        return ""
 
     async def restart(self, part: Part) -> None:
         """End one of our own services or a simulator in good order, and start it again with the same address."""
