@@ -11,7 +11,7 @@ from claw_dev.simulators.railway.records import ServiceDomain
 from tests.contract.railway_world import Client, railway_and_client
 from tests.eventually import eventually
 
-SLOW_READS = Pace.quick().but(lag=0.5)
+SLOW_READS = Pace.quick().but(lag=2.0)
 NO_LAG = Pace.quick().but(lag=0.0)
 
 CREATE = "mutation M($input: ServiceCreateInput!) { serviceCreate(input: $input) { id } }"
