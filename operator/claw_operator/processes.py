@@ -45,4 +45,6 @@ class Answer:
         """Whether it is good enough not to wake the compute, or to keep it awake, for another one."""
         well = self.report.ready and not self.report.database_refuses
         same = compute.state == ComputeState.RUNNING and as_deployed(self.report, compute) is self.report
-        return well and same and (compute.asleep or now - self.at < BETWEEN_NAPS)
+        if compute.asleep is None or not (well and same):
+            return False
+        return compute.asleep or now - self.at < BETWEEN_NAPS

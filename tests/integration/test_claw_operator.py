@@ -121,7 +121,7 @@ async def test_an_instance_lives_and_its_database_may_refuse_it_meanwhile(alone:
         "apiVersion": "claw.dev/v1alpha1",
         "kind": "ClawInstance",
         "metadata": {"name": NAME, "namespace": alone.namespace},
-        "spec": {"customer": {"id": "cus_1", "email": "ada@example.com"}, "planRef": {"name": "starter"}},
+        "spec": {"customer": {"id": "cus_1", "email": "ada@example.com"}, "planRef": {"name": "pro"}},
     }
     await alone.kubectl.apply([manifest])
     await eventually(alone.is_ready, PATIENCE, alone.describe)

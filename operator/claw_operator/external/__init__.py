@@ -254,8 +254,9 @@ class ObservedCompute:
     """Why it crashed or failed: capped, redacted, stable."""
     drift: Drift | None = None
     domain: ObservedDomain | None = None
-    asleep: bool = False
-    """It is RUNNING, and the next request wakes it. Whoever can do without its answer lets it sleep."""
+    asleep: bool | None = None
+    """It is RUNNING, and the next request wakes it. Whoever can do without its answer lets it sleep. None: it never
+    sleeps, whatever was wished, so asking costs nothing."""
 
 
 class ComputeDriver(Protocol):

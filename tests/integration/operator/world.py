@@ -85,7 +85,7 @@ class Compute:
     drift: Drift | None = None
     domain: str | None = None
     message: str = ""
-    asleep: bool = False
+    asleep: bool | None = False
     """The next request wakes it."""
     stubborn: bool = False
     """It stays as it is, whatever its provider promised."""

@@ -328,6 +328,13 @@ class TestSleep:
         assert compute.asleep
         assert condition(stage.status, READY).reason == Reason.AVAILABLE
 
+    async def test_one_that_never_sleeps_is_asked_each_time_whatever_its_plan_says(self, stage: Stage) -> None:
+        compute = await self.sleepy(stage)
+        compute.asleep = None
+        looks = stage.world.looks["runtime"]
+        await stage.passes(3)
+        assert stage.world.looks["runtime"] == looks + 3
+
     async def test_it_is_woken_for_what_it_has_to_know(self, stage: Stage) -> None:
         compute = await self.sleepy(stage)
         compute.asleep = True

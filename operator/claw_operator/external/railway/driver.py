@@ -113,7 +113,7 @@ class RailwayDriver:
             service_id, is_new = await self._create_service(owner)
             host = await self._create_domain(owner, service_id, is_new=is_new)
             url = url_of(self._options.domain_scheme, host)
-            return self._wrote(owner, ObservedCompute(id=service_id, state=ComputeState.EMPTY, url=url))
+            return self._wrote(owner, ObservedCompute(id=service_id, state=ComputeState.EMPTY, url=url, asleep=False))
 
     async def deploy(self, desired: DesiredCompute) -> ObservedCompute:
         """Write the settings, then deploy them. Returns while the deployment is under way."""
@@ -306,7 +306,7 @@ class RailwayDriver:
                 self._unclear[owner.uid] = self._monotonic()
             else:
                 self._quiet[service_id] = self._monotonic()
-                self._wrote(owner, ObservedCompute(id=service_id, state=ComputeState.EMPTY, url=""))
+                self._wrote(owner, ObservedCompute(id=service_id, state=ComputeState.EMPTY, url="", asleep=False))
                 return service_id, True
             # It may have been made, by this call or an earlier one. The name is unique: made twice it cannot be.
             service = await self._service(owner, 0.0)
