@@ -154,7 +154,7 @@ async def test_a_service_that_sleeps_is_well_and_says_that_it_sleeps() -> None:
 
         async def sleeps() -> bool:
             observed = await driver.observe(desired.owner)
-            return observed is not None and observed.state is ComputeState.RUNNING and observed.asleep
+            return observed is not None and observed.state is ComputeState.RUNNING and observed.asleep is True
 
         await eventually(sleeps)
 

@@ -395,7 +395,8 @@ class WorldRuntimes:
             raise Transient("The runtime does not answer.")
         if row.variables["CLAW_CONFIGURATION_TOKEN_SHA256"] != sha256(token):
             raise Unauthorized("The runtime does not accept the configuration token.")
-        row.asleep = False
+        if row.asleep:
+            row.asleep = False
         self._world.looks["runtime"] += 1
         return row
 
