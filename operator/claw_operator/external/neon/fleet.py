@@ -129,8 +129,11 @@ class BranchFleet:
     async def _read_endpoints(self, marked: list[Branch], lane: Lane) -> None:
         now, read_at = self._monotonic(), self._endpoints_read_at
         good_for = _KEPT_IN_A_HURRY if lane is Lane.URGENT else _ENDPOINTS_KEPT
+        if not marked:
+            self._endpoints_read_at = now  # none is all there are; those that we make meanwhile are known
+            return
         is_old = read_at is None or now - read_at > good_for
-        if not marked or not (is_old or any(branch.id not in self._endpoints for branch in marked)):
+        if not is_old and all(branch.id in self._endpoints for branch in marked):
             return
         listed = await self._api.endpoints(self._project, _TASK, lane=lane)
         read = {branch.id: read_write(listed, branch.id) for branch in marked}
