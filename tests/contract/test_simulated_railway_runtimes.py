@@ -85,7 +85,7 @@ async def test_a_programs_disk_is_its_own_and_empty_after_each_deployment(progra
 @pytest.mark.parametrize("status", [308, 204, 503])
 async def test_a_health_check_wants_exactly_200(program: Client, status: int) -> None:
     service = await program.create("claw-a", variables={"HEALTH": str(status)})
-    await program.configure(service, source=IMAGE, healthcheckPath="/health", healthcheckTimeout=1)
+    await program.configure(service, source=IMAGE, healthcheckPath="/health", healthcheckTimeout=4)
     deployment = await program.deploy(service)
     await ends_as(program, deployment, "FAILED")
     messages = [entry["message"] for entry in (await program.ask(LOGS, id=deployment))["buildLogs"]]

@@ -29,6 +29,8 @@ class ClawUp:
         self.child = child
         self.directory = directory
         self._output = output
+        self._begins_at = output.stat().st_size
+        """Where its own output begins, after that of earlier ones in the folder."""
 
     @property
     def output(self) -> str:
@@ -45,6 +47,9 @@ class ClawUp:
 
         def record() -> StackRecord | None:
             assert self.child.returncode is None, self.output
+            # stack.json is there a moment earlier, and Ctrl-C in that moment means something else.
+            if b"\nready after " not in self._output.read_bytes()[self._begins_at :]:
+                return None
             try:
                 return read_record(self.directory)
             except StackError:
