@@ -10,6 +10,8 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
+from claw_operator.external.redaction import redacted
+
 _LINES = 3
 _LINE_LENGTH = 200
 _TAIL_BYTES = 16_384
@@ -17,15 +19,6 @@ _TAIL_BYTES = 16_384
 _UNREMARKABLE = ("DEBUG", "INFO")
 _STACK_FRAME = re.compile(r"^\s+|^Traceback |^\s*[~^]+\s*$")
 
-_SECRETS = (
-    (re.compile(r"://[^/@\s]+@"), "://***@"),
-    (
-        re.compile(r"(?i)\b(authorization|bearer|password|passwd|secret|token|api[-_]?key)(['\"]?\s*[:= ]\s*)\S+"),
-        r"\1\2***",
-    ),
-    # Long words with a digit in them, and very long ones without.
-    (re.compile(r"(?<![\w-])(?=[\w-]*\d)[\w-]{24,}|[\w-]{40,}"), "***"),
-)
 _PASSING = (
     (re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d([.,]\d+)?)?( ?(Z|[+-]\d\d:?\d\d))?"), ""),
     (re.compile(r"\b\d\d:\d\d:\d\d([.,]\d+)?\b"), ""),
@@ -61,7 +54,6 @@ def _trouble(line: str) -> str:
             line = ": ".join(part for part in (str(record.get("message", "")), cause) if part)
     if _STACK_FRAME.match(line):
         return ""
-    for pattern, replacement in (*_PASSING, *_SECRETS):
+    for pattern, replacement in _PASSING:
         line = pattern.sub(replacement, line)
-    line = " ".join(line.split())
-    return line if len(line) <= _LINE_LENGTH else line[: _LINE_LENGTH - 1] + "…"
+    return redacted(line, _LINE_LENGTH)
