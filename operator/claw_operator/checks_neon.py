@@ -1,19 +1,22 @@
 """Whether the operator could work with this Neon account: key, project, template branch and what is in it."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Sequence
 from typing import Any
-from urllib.parse import quote
 
 import psycopg
 
 from claw_operator.checks import Check, Checks, Verdict
-from claw_operator.external import ExternalError
+from claw_operator.external import ExternalError, Rejected, Unauthorized
 from claw_operator.external.budget import Lane
-from claw_operator.external.http import Answer, Api
+from claw_operator.external.http import Api
+from claw_operator.external.neon.api import NeonApi
+from claw_operator.external.neon.database import read_write
+from claw_operator.external.neon.errors import Missing
+from claw_operator.external.neon.models import Branch
+from claw_operator.external.neon.options import NeonOptions
 from claw_operator.settings_neon import NeonSettings
 
-Json = dict[str, Any]
-
+_TASK = "look at the account"
 _ACTIVE_COMPUTES = 20
 """How many computes of a project may be awake at once, on every plan, until Neon raises it."""
 _CONNECT_SECONDS = 15
@@ -23,76 +26,32 @@ WHERE schemaname NOT IN ('pg_catalog', 'information_schema') ORDER BY 1 LIMIT 20
 """
 
 
-class _Refused(Exception):
-    """Neon answered, and not with what was asked for."""
-
-    def __init__(self, answer: Answer) -> None:
-        super().__init__(f"Neon answered {answer.status}: {answer.shown}")
-        self.status = answer.status
-
-
-class _Neon:
-    """A handful of reads."""
-
-    def __init__(self, settings: NeonSettings, api: Api) -> None:
-        assert settings.neon_api_key is not None  # noqa: S101 - validated
-        self._url = str(settings.neon_api_url).rstrip("/")
-        self._key = settings.neon_api_key.get_secret_value()
-        self._api = api
-
-    async def get(self, path: str, **params: str) -> Json:
-        headers = {"Authorization": f"Bearer {self._key}", "Accept": "application/json"}
-        answer = await self._api.send(
-            "GET", self._url + path, lane=Lane.URGENT, repeatable=True, headers=headers, params=params
-        )
-        if answer.status != 200:
-            raise _Refused(answer)
-        document: Json = answer.json()
-        return document
-
-    async def branches(self, project: str) -> AsyncIterator[Json]:
-        cursor: Mapping[str, str] = {}
-        while True:
-            page = await self.get(f"/projects/{quote(project, safe='')}/branches", limit="1000", **cursor)
-            for branch in page["branches"]:
-                yield branch
-            following = (page.get("pagination") or {}).get("next")
-            if not following or following == cursor.get("cursor"):
-                return
-            cursor = {"cursor": following}
-
-
 async def neon_checks(settings: NeonSettings, api: Api) -> Checks:
     """Look at everything, in the order in which a person would mend it."""
-    neon = _Neon(settings, api)
+    assert settings.neon_api_key is not None  # noqa: S101 - validated
+    options = NeonOptions(key=settings.neon_api_key.get_secret_value(), url=str(settings.neon_api_url))
+    neon = NeonApi(api, options.url, options.key, page_size=options.page_size)
     try:
         if settings.neon_isolation == "project":
-            yield await _account(neon, settings)
+            await neon.projects(settings.neon_org_id, _TASK, lane=Lane.URGENT)
+            yield Check("Neon key", Verdict.OK, "accepted; every customer gets a project of their own")
             return
         async for check in _project(neon, settings):
             yield check
-    except _Refused as refusal:
-        yield _refusal(refusal, settings)
     except ExternalError as error:
-        yield Check("Neon", Verdict.MISSING, str(error), "check NEON_API_URL and the network")
+        yield _refusal(error, settings)
 
 
-async def _account(neon: _Neon, settings: NeonSettings) -> Check:
-    given = {"org_id": settings.neon_org_id} if settings.neon_org_id else {}
-    await neon.get("/projects", limit="1", **given)
-    return Check("Neon key", Verdict.OK, "accepted; every customer gets a project of their own")
-
-
-async def _project(neon: _Neon, settings: NeonSettings) -> Checks:
+async def _project(neon: NeonApi, settings: NeonSettings) -> Checks:
     identity = str(settings.neon_project_id)
-    project = (await neon.get(f"/projects/{quote(identity, safe='')}"))["project"]
+    project = await neon.project(identity, _TASK)
     yield Check("Neon key", Verdict.OK, "accepted")
-    yield Check("Neon project", Verdict.OK, f"{project['name']} in {project.get('region_id', 'an unknown region')}")
-    if project.get("store_passwords") is False:
+    yield Check("Neon project", Verdict.OK, f"{project.name} in {project.region_id or 'an unknown region'}")
+    if not project.store_passwords:
         yield Check("Neon project", Verdict.NOTE, "stores no passwords: nobody can look one up, which is well")
 
-    branches = [branch async for branch in neon.branches(identity)]
-    ours = sum(branch["name"].startswith("claw-") for branch in branches)
+    branches = (await neon.branches(identity, _TASK)).branches
+    ours = sum(branch.name.startswith("claw-") for branch in branches)
     if ours >= _ACTIVE_COMPUTES:
         detail = f"{ours} of our branches, and only {_ACTIVE_COMPUTES} computes of a project may be awake at once"
         yield Check("Neon limits", Verdict.NOTE, detail, "ask Neon to raise the limit, or use NEON_ISOLATION=project")
@@ -101,7 +60,7 @@ async def _project(neon: _Neon, settings: NeonSettings) -> Checks:
 
     template = _template(branches, settings.neon_parent_branch)
     if template is None:
-        names = ", ".join(sorted(b["name"] for b in branches if not b["name"].startswith("claw-"))) or "no other branch"
+        names = ", ".join(sorted(b.name for b in branches if not b.name.startswith("claw-"))) or "no other branch"
         detail = f"there is no branch {settings.neon_parent_branch}; there is {names}"
         yield Check("Neon template", Verdict.MISSING, detail, "correct NEON_PARENT_BRANCH")
         return
@@ -110,24 +69,23 @@ async def _project(neon: _Neon, settings: NeonSettings) -> Checks:
         yield check
 
 
-def _template(branches: list[Json], wanted: str | None) -> Json | None:
+def _template(branches: Sequence[Branch], wanted: str | None) -> Branch | None:
     if wanted is None:
-        return next((branch for branch in branches if branch.get("default")), None)
-    return next((branch for branch in branches if wanted in (branch["id"], branch["name"])), None)
+        return next((branch for branch in branches if branch.default), None)
+    return next((branch for branch in branches if wanted in (branch.id, branch.name)), None)
 
 
-def _protection(template: Json) -> Check:
-    if template.get("protected"):
-        return Check("Neon template", Verdict.OK, f"{template['name']}, protected: copies get passwords of their own")
-    detail = f"{template['name']} is not protected: a copy has its passwords until ours are set, a second or two"
+def _protection(template: Branch) -> Check:
+    if template.protected:
+        return Check("Neon template", Verdict.OK, f"{template.name}, protected: copies get passwords of their own")
+    detail = f"{template.name} is not protected: a copy has its passwords until ours are set, a second or two"
     return Check("Neon template", Verdict.NOTE, detail, "protect the branch, where your Neon plan allows that")
 
 
-async def _content(neon: _Neon, settings: NeonSettings, project: str, template: Json) -> Checks:
+async def _content(neon: NeonApi, settings: NeonSettings, project: str, template: Branch) -> Checks:
     """A copy has every row, role and password of the template: it should hold nothing but one role's empty database."""
-    path = f"/projects/{quote(project, safe='')}/branches/{quote(template['id'], safe='')}"
-    roles = [role["name"] for role in (await neon.get(f"{path}/roles"))["roles"] if not role.get("protected")]
-    databases = [database["name"] for database in (await neon.get(f"{path}/databases"))["databases"]]
+    roles = [role.name for role in await neon.roles(project, template.id, _TASK) if not role.protected]
+    databases = [database.name for database in await neon.databases(project, template.id, _TASK)]
     for variable, wanted, found in (
         ("NEON_ROLE", settings.neon_role, roles),
         ("NEON_DATABASE", settings.neon_database, databases),
@@ -140,15 +98,13 @@ async def _content(neon: _Neon, settings: NeonSettings, project: str, template: 
     if others:
         detail = f"also holds {', '.join(others)}: every customer gets a copy"
         yield Check("Neon template", Verdict.NOTE, detail, "use a branch that has one role and one database")
-    uri = (
-        await neon.get(
-            f"/projects/{quote(project, safe='')}/connection_uri",
-            branch_id=template["id"],
-            role_name=settings.neon_role,
-            database_name=settings.neon_database,
-        )
-    )["uri"]
-    yield await _emptiness(uri)
+    endpoint = read_write(await neon.endpoints(project, _TASK, branch=template.id), template.id)
+    if endpoint is None:
+        yield Check("Neon template", Verdict.NOTE, "has no compute, so whether it is empty is not known")
+        return
+    yield await _emptiness(
+        await neon.connection_uri(project, endpoint, settings.neon_role, settings.neon_database, _TASK)
+    )
 
 
 async def _emptiness(uri: str) -> Check:
@@ -175,15 +131,14 @@ async def _has_rows(connection: psycopg.AsyncConnection[Any], table: str) -> boo
     return row is not None and bool(row[0])
 
 
-def _refusal(refusal: _Refused, settings: NeonSettings) -> Check:
-    match refusal.status:
-        case 401:
-            return Check("Neon key", Verdict.MISSING, "it is not accepted", "make a new one and set NEON_API_KEY")
-        case 403 | 404 if settings.neon_isolation == "branch":
-            detail = f"project {settings.neon_project_id} is not there, or the key does not reach it"
-            return Check(
-                "Neon project", Verdict.MISSING, detail, "correct NEON_PROJECT_ID, or use a key of that project"
-            )
-        case 400 | 403 if settings.neon_org_id is None:
-            return Check("Neon key", Verdict.MISSING, str(refusal), "a personal key needs NEON_ORG_ID")
-    return Check("Neon", Verdict.MISSING, str(refusal))
+def _refusal(error: ExternalError, settings: NeonSettings) -> Check:
+    by_branch = settings.neon_isolation == "branch"
+    if isinstance(error, Missing) and by_branch:
+        detail = f"project {settings.neon_project_id} is not there, or the key does not reach it"
+        return Check("Neon project", Verdict.MISSING, detail, "correct NEON_PROJECT_ID, or use a key of that project")
+    if isinstance(error, Unauthorized):
+        return Check("Neon key", Verdict.MISSING, str(error), "make a key that reaches the project")
+    if isinstance(error, Rejected):
+        hint = "a personal key needs NEON_ORG_ID" if settings.neon_org_id is None and not by_branch else ""
+        return Check("Neon", Verdict.MISSING, str(error), hint)
+    return Check("Neon", Verdict.MISSING, str(error), "check NEON_API_URL and the network")

@@ -12,6 +12,7 @@ from claw_dev.simulators.railway.simulator import RailwaySimulator
 from claw_dev.simulators.railway.tokens import TokenKind
 from claw_operator.checks import Check, Verdict, examine
 from claw_operator.checks_railway import DOCUMENTS
+from tests.contract.neon_openapi import judge
 from tests.contract.neon_world import KEY, client_of, simulated_neon
 from tests.contract.railway_world import TOKEN, railway_and_client, real_schema
 
@@ -49,14 +50,15 @@ async def test_without_tokens_nothing_is_asked() -> None:
 
 
 async def test_a_neon_project_that_is_as_it_should_be(postgres_url: str) -> None:
-    async with simulated_neon(postgres_url=postgres_url) as neon:
-        found = await findings(neon_environment(neon))
+    async with simulated_neon(postgres_url=postgres_url, novelties=False) as neon:
         before = neon.picture()
+        found = await findings(neon_environment(neon))
 
         assert not [check for check in found if check.verdict is Verdict.MISSING]
         assert any("not protected" in check.detail for check in found)
         assert found[-1].detail == "empty"
         assert neon.picture() == before
+        assert judge(unchecked="what the doctor asks of Neon").complaints(neon.calls) == []
 
 
 async def test_a_template_with_rows_would_be_copied_to_everybody(postgres_url: str) -> None:
@@ -75,7 +77,7 @@ async def test_a_template_with_rows_would_be_copied_to_everybody(postgres_url: s
 @pytest.mark.parametrize(
     ("wrong", "says"),
     [
-        ({"NEON_API_KEY": "napi_other"}, "not accepted"),
+        ({"NEON_API_KEY": "napi_other"}, "does not accept the API key"),
         ({"NEON_PROJECT_ID": "no-such-project"}, "no-such-project is not there"),
         ({"NEON_PARENT_BRANCH": "template"}, "no branch template; there is main"),
         ({"NEON_ROLE": "nobody"}, "has no nobody but neondb_owner"),

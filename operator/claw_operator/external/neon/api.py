@@ -21,16 +21,21 @@ from claw_operator.external.neon.models import (
     BranchPage,
     BranchWritten,
     ConnectionUri,
+    Database,
+    DatabaseList,
     Endpoint,
     EndpointList,
     EndpointWritten,
     OneOperation,
+    OneProject,
     Operation,
     OperationPage,
     Problem,
     Project,
     ProjectPage,
     ProjectWritten,
+    Role,
+    RoleList,
     RoleWritten,
     Written,
 )
@@ -134,6 +139,20 @@ class NeonApi:
         }
         path = f"/projects/{_id(project)}/connection_uri"
         return (await self._read(ConnectionUri, path, task, params, Lane.URGENT)).uri
+
+    async def roles(self, project: str, branch: str, task: str) -> tuple[Role, ...]:
+        """The roles of a branch, without their passwords."""
+        path = f"/projects/{_id(project)}/branches/{_id(branch)}/roles"
+        return (await self._read(RoleList, path, task, {}, Lane.URGENT)).roles
+
+    async def databases(self, project: str, branch: str, task: str) -> tuple[Database, ...]:
+        """The databases of a branch."""
+        path = f"/projects/{_id(project)}/branches/{_id(branch)}/databases"
+        return (await self._read(DatabaseList, path, task, {}, Lane.URGENT)).databases
+
+    async def project(self, project: str, task: str) -> Project:
+        """One project."""
+        return (await self._read(OneProject, f"/projects/{_id(project)}", task, {}, Lane.URGENT)).project
 
     async def operations(self, project: str, task: str) -> tuple[Operation, ...]:
         """The project's latest operations."""

@@ -81,6 +81,14 @@ class Role(_Tolerant):
 
     name: str
     password: str | None = Field(default=None, repr=False)
+    protected: bool = False
+    """Neon's own, which nobody logs in with."""
+
+
+class Database(_Tolerant):
+    """A database of a branch."""
+
+    name: str
 
 
 class Project(_Tolerant):
@@ -91,6 +99,8 @@ class Project(_Tolerant):
     region_id: str = ""
     synthetic_storage_size: int | None = None
     """Bytes of data and history together."""
+    store_passwords: bool = True
+    """Whether Neon can tell a password again."""
     created_at: datetime | None = None
 
 
@@ -161,6 +171,24 @@ class OperationPage(_Tolerant):
     """A project's operations, the newest first."""
 
     operations: tuple[Operation, ...]
+
+
+class OneProject(_Tolerant):
+    """One project that was asked for by its id."""
+
+    project: Project
+
+
+class RoleList(_Tolerant):
+    """All roles of a branch."""
+
+    roles: tuple[Role, ...]
+
+
+class DatabaseList(_Tolerant):
+    """All databases of a branch."""
+
+    databases: tuple[Database, ...]
 
 
 class OneOperation(_Tolerant):
