@@ -49,7 +49,7 @@ class UnderWay:
 
     database: bool = False
     compute: bool = False
-    """It is being stopped, or something else that only its provider tells."""
+    """It is being stopped, its deployment is not known yet, or something else that only its provider tells."""
     runtime: bool = False
 
     def __bool__(self) -> bool:
@@ -133,9 +133,11 @@ def under_way(observed: Observed, pending: Sequence[Step] = ()) -> UnderWay:
     silent = isinstance(runtime, Unknown) or (isinstance(runtime, RuntimeReport) and not runtime.ready)
     answering = isinstance(compute, ObservedCompute) and compute.state in ANSWERING
     stopping = any(step.kind == StepKind.SUSPEND_COMPUTE for step in pending)
+    # The answer to `deploy` was lost, and the runtime was quicker than the platform to say that it is there.
+    unnamed = answering and isinstance(compute, ObservedCompute) and compute.deployment_id is None
     return UnderWay(
         database=isinstance(database, ObservedDatabase) and not database.ready and not database.suspended,
-        compute=bool(pending),
+        compute=bool(pending) or unnamed,
         runtime=answering and silent and not stopping,
     )
 

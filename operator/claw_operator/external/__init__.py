@@ -250,6 +250,7 @@ class ObservedCompute:
     size: Size | None = None
     """None where the driver cannot tell; then it is never resized."""
     deployment_id: str | None = None
+    """Of the newest deployment. None while that began and its id is not known yet: then it is looked up."""
     message: str = ""
     """Why it crashed or failed: capped, redacted, stable."""
     drift: Drift | None = None

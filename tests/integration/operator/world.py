@@ -364,6 +364,7 @@ class WorldComputes:
             state=row.state,
             url=f"http://{owner.external_name}.example",
             fingerprint=row.fingerprint,
+            deployment_id=f"dep-{row.deployments}" if row.deployments else None,
             size=row.size,
             message=row.message if row.state in (ComputeState.CRASHED, ComputeState.FAILED) else "",
             drift=row.drift,

@@ -125,6 +125,11 @@ def test_a_step_that_is_still_wanted_after_it_was_done_needs_a_moment() -> None:
     assert under_way(settled(), [STOP]) == UnderWay(compute=True)
 
 
+def test_a_deployment_whose_id_was_never_learned_is_looked_up_although_its_runtime_answers() -> None:
+    compute = replace(running(), deployment_id=None)
+    assert under_way(replace(settled(), compute=compute)) == UnderWay(compute=True)
+
+
 def test_a_runtime_that_is_being_stopped_is_not_waited_for() -> None:
     assert under_way(replace(settled(), runtime=AWAY), [STOP]) == UnderWay(compute=True)
 
