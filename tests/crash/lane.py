@@ -124,6 +124,11 @@ class Lane:
         if following:
             self._ready_for[following[0].name].append(name)
 
+    async def come_to(self, expected: Picture, names: Sequence[str]) -> None:
+        """Give them time to look so. Whoever compares says what is different all the same."""
+        for name in names:
+            await self._come_to(self._as(expected, name))
+
     async def picture(self, name: str) -> Picture:
         """Everything that there is of the instance, here and outside."""
         instance = await self._cluster.instance(name)
