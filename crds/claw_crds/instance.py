@@ -143,6 +143,9 @@ class ClawInstanceSpec(Model):
     customer: Customer
     plan_ref: PlanRef
     state: State = State.RUNNING
+    delete_after: Timestamp | None = Field(
+        default=None, description="When the data of an ended subscription is to go; only of a suspended instance."
+    )
     region: Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$", max_length=63)] | None = Field(
         default=None, description="Where compute and database are made; the drivers' default when absent."
     )
@@ -184,7 +187,11 @@ class ClawInstanceSpec(Model):
             rule(
                 "has(self.compute) == has(oldSelf.compute) && has(self.database) == has(oldSelf.database)",
                 "a driver cannot be added or removed: the data would stay behind",
-            )
+            ),
+            rule(
+                "!has(self.deleteAfter) || (has(self.state) && self.state == 'Suspended')",
+                "only a suspended instance has a deleteAfter: who is served is not deleted",
+            ),
         )
     }
 
@@ -305,6 +312,10 @@ class ClawInstanceStatus(Model):
     database: DatabaseStatus | None = None
     runtime: RuntimeStatus | None = None
     usage: UsageStatus | None = None
+    deletion_time: Timestamp | None = Field(
+        default=None,
+        description="When billing will delete the instance: spec.deleteAfter, or the keep-until annotation if later.",
+    )
     provisioning: ProvisioningStatus | None = None
     cost: CostStatus | None = None
 

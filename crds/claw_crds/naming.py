@@ -21,6 +21,8 @@ RETRY_REQUESTED_AT = "claw.dev/retry-requested-at"
 """Any new value after the failure makes a Failed instance try again."""
 ACCEPT_DATABASE_LOSS = "claw.dev/accept-database-loss"
 """The id of a database that vanished: allows the operator to make a new, empty one in its place."""
+KEEP_UNTIL = "claw.dev/keep-until"
+"""A moment (RFC 3339) before which an instance that is to be deleted stays: later than `spec.deleteAfter`, it wins."""
 
 # Labels on what the webhook service and the operator create.
 MANAGED_BY = "app.kubernetes.io/managed-by"

@@ -1,5 +1,6 @@
 """ClawPlan: what a customer buys. Plans are data, so `kubectl edit clawplan pro` changes the fleet."""
 
+from enum import StrEnum
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, StringConstraints
@@ -30,6 +31,22 @@ class Price(Model):
     )
 
 
+class Metered(StrEnum):
+    """What is counted for a metered price."""
+
+    MESSAGES = "messages"
+    TOKENS = "tokens"
+
+
+class Meter(Model):
+    """A Stripe meter that usage is reported to."""
+
+    event_name: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.-]{1,100}$", max_length=100)] = Field(
+        description="As in Stripe's meter, which must aggregate by sum."
+    )
+    counts: Metered = Field(default=Metered.MESSAGES, description="messages, or input and output tokens.")
+
+
 class StripePrices(Model):
     """Which Stripe prices mean this plan. A price that no plan names is an error that somebody sees."""
 
@@ -41,6 +58,11 @@ class StripePrices(Model):
         tuple[Annotated[str, StringConstraints(pattern=LINE, min_length=1, max_length=200)], ...],
         Field(max_length=32, json_schema_extra={"x-kubernetes-list-type": "set"}),
     ] = Field(default=(), description="Stripe lookup keys, which survive a change of price id.")
+    product_ids: Annotated[
+        tuple[Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,64}$", max_length=64)], ...],
+        Field(max_length=32, json_schema_extra={"x-kubernetes-list-type": "set"}),
+    ] = Field(default=(), description="Products of which every price means this plan, archived prices included.")
+    meter: Meter | None = Field(default=None, description="Reports usage to a metered price; absent: none is.")
 
 
 class Limits(Model):
