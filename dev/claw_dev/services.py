@@ -88,6 +88,11 @@ def webhook_program(url: str, accounts: ServiceAccounts, customers_url: str, str
     return module_program("claw_webhook", Part.WEBHOOK, environment=environment)
 
 
+def environment_file(program: Program) -> str:
+    """The program's environment as the text of a .env file. It holds secrets."""
+    return "".join(f"{name}='{value}'\n" for name, value in sorted(program.environment.items()))
+
+
 def port_of(url: str) -> str:
     """The port that a service is to listen at."""
     return str(urlsplit(url).port)

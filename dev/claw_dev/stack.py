@@ -19,6 +19,7 @@ from random import Random, SystemRandom
 import psycopg
 
 from claw_dev import clouds, notes, services
+from claw_dev.certificates import write_secret
 from claw_dev.errors import StackError
 from claw_dev.folder import take_folder
 from claw_dev.installation import NAMESPACE, ServiceAccounts
@@ -296,6 +297,8 @@ class Stack:
         program = services.webhook_program(
             self.webhook_url, self._service_accounts, self.customers_url, self.stripe, self._mail_catcher.url
         )
+        # For the commands that work on the customers database, such as `claw billing events`.
+        write_secret(self.directory / "webhook.env", services.environment_file(program))
         return await self._start_program(program, self.webhook_url)
 
     async def _start_program(self, program: Program, url: str) -> str:

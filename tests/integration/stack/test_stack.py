@@ -7,6 +7,7 @@ from pathlib import Path
 import httpx
 import psycopg
 import pytest
+from dotenv import dotenv_values
 
 from claw_dev.errors import StackError
 from claw_dev.lock import holder
@@ -35,6 +36,12 @@ async def test_other_commands_find_everything_in_stack_json(stack: Stack) -> Non
     assert record == stack.record()
     absent = {name for name, value in record.model_dump().items() if value is None}
     assert absent == {"railway_url", "neon_url"}  # nothing is simulated here that this machine makes
+
+
+async def test_commands_get_the_webhook_services_environment_from_a_file_of_the_owners_alone(stack: Stack) -> None:
+    file = stack.directory / "webhook.env"
+    assert dotenv_values(file)["DATABASE_URL"] == stack.customers_url
+    assert file.stat().st_mode & 0o777 == 0o600
 
 
 async def test_the_operator_is_restarted_at_the_same_address(stack: Stack) -> None:
