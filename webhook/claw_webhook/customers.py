@@ -105,13 +105,22 @@ class Customers:
                     available_seconds = coalesce(available_seconds, extract(epoch FROM %(now)s - requested_at))
                 WHERE name = %(name)s AND namespace = %(namespace)s
                     AND (url, secret_name) IS DISTINCT FROM (%(url)s, %(secret)s)
-                RETURNING available_at = %(now)s AS first, available_seconds AS seconds
+                RETURNING available_at = %(now)s AS first, available_seconds AS seconds,
+                    (SELECT customer FROM subscriptions WHERE id = subscription) AS customer
                 """,
                 values,
             )
             if row is None or not row["first"]:
                 return None
-            await outbox.put(connection, outbox.WELCOME, instance=seen.name, instance_uid=seen.uid, now=now)
+            await outbox.put(
+                connection,
+                outbox.WELCOME,
+                occasion=seen.uid,
+                customer=row["customer"],
+                instance=seen.name,
+                instance_uid=seen.uid,
+                now=now,
+            )
             return float(row["seconds"])
 
     async def instance_gone(self, name: str) -> None:

@@ -1,4 +1,7 @@
-"""The outbox: mails that must leave, one for each cause and instance, whoever asks for it how often.
+"""The outbox: mails that must leave, one for each cause and occasion, whoever asks for it how often.
+
+Whom a mail goes to and whether it is still true is read when it leaves, not when it is asked for: between the two the
+customer may have paid, come back, changed the address or been erased.
 
 SMTP has no idempotency key, so a mail leaves *at least* once: when the process dies after the mail server took it and
 before that is noted here, it leaves again. The copy bears the same Message-ID, by which many mail servers drop it, and
@@ -6,10 +9,12 @@ its one-time link is the same link: used in one of the two mails, it is used up 
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+import json
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from types import MappingProxyType
 
 from claw_webhook.backoff import Backoff
 from claw_webhook.database import Connection, Pool, fetch_all, fetch_one
@@ -21,15 +26,31 @@ _MOST_ATTEMPTS = 300
 """Three days."""
 
 
-async def put(connection: Connection, cause: str, *, instance: str, instance_uid: str, now: datetime) -> None:
-    """Ask for a mail, as part of the caller's transaction. Asking again changes nothing."""
+async def put(
+    connection: Connection,
+    cause: str,
+    *,
+    occasion: str,
+    customer: str,
+    instance: str | None,
+    now: datetime,
+    details: Mapping[str, str] = MappingProxyType({}),
+    instance_uid: str | None = None,
+    due_at: datetime | None = None,
+) -> None:
+    """Ask for a mail, as part of the caller's transaction. Asking again for the same occasion changes nothing.
+
+    `occasion` is unique with the cause for ever. `details` are words for the template, dates as ISO 8601 days.
+    `instance_uid` ties the mail to one object: it is dropped when another has taken the place under that name.
+    The mail leaves at `due_at`, at once when that is not given.
+    """
     await connection.execute(
         """
-        INSERT INTO outbox (cause, instance, instance_uid, created_at, state, due_at)
-        VALUES (%s, %s, %s, %s, 'pending', %s)
-        ON CONFLICT (cause, instance_uid) DO NOTHING
+        INSERT INTO outbox (cause, occasion, customer, instance, instance_uid, details, created_at, state, due_at)
+        VALUES (%s, %s, %s, %s, %s, %s, %s, 'pending', %s)
+        ON CONFLICT (cause, occasion) DO NOTHING
         """,
-        [cause, instance, instance_uid, now, now],
+        [cause, occasion, customer, instance, instance_uid, json.dumps(dict(details)), now, due_at or now],
     )
 
 
@@ -54,12 +75,16 @@ class Outbox:
             row = await fetch_one(
                 connection,
                 """
-                SELECT outbox.id, cause, outbox.instance, instance_uid, attempts, url, email, customers.name,
-                    deleted_at IS NOT NULL OR uid IS DISTINCT FROM instance_uid AS gone
+                SELECT outbox.id, cause, occasion, outbox.customer, outbox.instance, outbox.instance_uid, attempts,
+                    outbox.created_at, details, email, customers.name, timezone, erased_at IS NOT NULL AS erased,
+                    url, standing, trial_end, grace_until,
+                    CASE WHEN deletion_at IS NOT NULL THEN nullif(greatest(deletion_at, keep_until), 'infinity') END
+                        AS deletion_at,
+                    deleted_at IS NOT NULL OR uid IS DISTINCT FROM coalesce(instance_uid, uid) AS gone
                 FROM outbox
-                    JOIN instances ON instances.name = outbox.instance
-                    JOIN subscriptions ON subscriptions.id = instances.subscription
-                    JOIN customers ON customers.id = subscriptions.customer
+                    JOIN customers ON customers.id = outbox.customer
+                    LEFT JOIN instances ON instances.name = outbox.instance
+                    LEFT JOIN subscriptions ON subscriptions.id = instances.subscription
                 WHERE state = 'pending' AND due_at <= %s
                 ORDER BY due_at LIMIT 1
                 FOR NO KEY UPDATE OF outbox SKIP LOCKED
@@ -69,6 +94,7 @@ class Outbox:
             if row is None:
                 yield None
                 return
+            row["details"] = json.loads(row["details"])
             yield PendingMail(**row, _connection=connection, _clock=self._clock, _random=self._random)
 
     async def backlog(self) -> dict[str, int]:
@@ -83,18 +109,31 @@ class Outbox:
 
 @dataclass(frozen=True)
 class PendingMail:
-    """A mail that is to leave, with what it needs of its instance and customer as they are now."""
+    """A mail that is to leave, with its customer, subscription and instance as they are now."""
 
     id: int
     cause: str
-    instance: str
-    instance_uid: str
+    occasion: str
+    created_at: datetime
     attempts: int
-    url: str | None
+    details: Mapping[str, str]
+    customer: str
     email: str
     name: str | None
+    timezone: str
+    erased: bool
+    """The customer asked to be forgotten."""
+    instance: str | None
+    instance_uid: str | None
+    url: str | None
     gone: bool
-    """The instance was deleted before the mail left."""
+    """The instance was deleted, or is another one by now."""
+    standing: str | None
+    """Of the subscription that the instance belongs to now: one of billing.Standing; None before the first look."""
+    trial_end: datetime | None
+    grace_until: datetime | None
+    deletion_at: datetime | None
+    """When the data may go, as announced or as put off by a person; None while nothing is to be deleted."""
     _connection: Connection
     _clock: Callable[[], datetime]
     _random: Callable[[], float]

@@ -88,7 +88,7 @@ class Sending:
                 key_link=f"{self._public_url}/keys/{token}",
             ),
             sender=self._sender,
-            message_id=f"{mail.cause}.{mail.instance_uid}",
+            message_id=f"{mail.cause}.{mail.id}",
             now=self._clock(),
         )
         await self._mails.send(message)
