@@ -1,9 +1,8 @@
-"""The application: what there is, opened in the order of `cleanup_ctx` and closed in the reverse one."""
+"""The application: routes, and what goes on beside the requests. What both work with is opened in `services.py`."""
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Callable
-from datetime import UTC, datetime
+from collections.abc import AsyncIterator
 from functools import partial
 from urllib.parse import urlsplit
 
@@ -11,59 +10,32 @@ import psycopg
 from aiohttp import web
 
 from claw_webhook.background import Background
-from claw_webhook.customers import Customers
-from claw_webhook.database import Pool, migrate_when_there, open_pool
 from claw_webhook.following import follow_instances, follow_plans
 from claw_webhook.fulfilment import Fulfilment
-from claw_webhook.inbox import Inbox
-from claw_webhook.instances import Instances, connect
 from claw_webhook.key_pages import PATH as KEY_PATH
 from claw_webhook.key_pages import KeyPages
-from claw_webhook.links import KeyLinks
 from claw_webhook.mail import MailSender
 from claw_webhook.metrics import Metrics
-from claw_webhook.outbox import Outbox
 from claw_webhook.problems import errors_as_problems, problem
 from claw_webhook.receiving import LARGEST_BODY, Receiving
 from claw_webhook.sending import Sending
+from claw_webhook.services import WORKERS, Clock, Services, open_services, utc_now
 from claw_webhook.settings import Settings
-from claw_webhook.stripe_api import StripeApi, open_stripe
 
-_WORKERS = 4
-# A worker holds one connection for its claim and uses a second one; requests and followers share the rest.
-_CONNECTIONS = 2 * _WORKERS + 8
 _POLL_SECONDS = 1.0
-_DATABASE_PATIENCE_SECONDS = 30
 _PING_SECONDS = 2
 
-Clock = Callable[[], datetime]
-
-SETTINGS = web.AppKey("settings", Settings)
-METRICS = web.AppKey("metrics", Metrics)
-POOL = web.AppKey("pool", Pool)
-INBOX = web.AppKey("inbox", Inbox)
-OUTBOX = web.AppKey("outbox", Outbox)
-LINKS = web.AppKey("links", KeyLinks)
-STRIPE = web.AppKey("stripe", StripeApi)
-INSTANCES = web.AppKey("instances", Instances)
+SERVICES = web.AppKey("services", Services)
 RECEIVING = web.AppKey("receiving", Receiving)
 KEY_PAGES = web.AppKey("key_pages", KeyPages)
 BACKGROUND = web.AppKey("background", Background)
 
 
-def utc_now() -> datetime:
-    """The clock of the running service."""
-    return datetime.now(UTC)
-
-
 def create_app(settings: Settings, *, clock: Clock = utc_now) -> web.Application:
     """The whole service. It opens nothing before it is started."""
     app = web.Application(middlewares=[errors_as_problems], client_max_size=LARGEST_BODY)
-    app[SETTINGS] = settings
-    app[METRICS] = Metrics()
-    app.cleanup_ctx.extend(
-        [partial(_database, clock=clock), _stripe, _cluster, _handlers, partial(_background, clock=clock)]
-    )
+    # In this order, and closed in the reverse one.
+    app.cleanup_ctx.extend([partial(_services, settings=settings, clock=clock), _handlers, _background])
     app.router.add_post("/webhooks/stripe", _stripe_delivery)
     app.router.add_get(KEY_PATH, _key_question)
     app.router.add_post(KEY_PATH, _key_answer)
@@ -73,65 +45,65 @@ def create_app(settings: Settings, *, clock: Clock = utc_now) -> web.Application
     return app
 
 
-async def _database(app: web.Application, *, clock: Clock) -> AsyncIterator[None]:
-    url = app[SETTINGS].database_url.get_secret_value()
-    async with open_pool(url, size=_CONNECTIONS) as pool:
-        await migrate_when_there(pool, patience_seconds=_DATABASE_PATIENCE_SECONDS)
-        app[POOL] = pool
-        app[INBOX] = Inbox(pool, clock=clock, random=random.random)
-        app[OUTBOX] = Outbox(pool, clock=clock, random=random.random)
-        app[LINKS] = KeyLinks(pool, clock=clock)
-        yield
-
-
-async def _stripe(app: web.Application) -> AsyncIterator[None]:
-    settings = app[SETTINGS]
-    async with open_stripe(settings.stripe_secret_key.get_secret_value(), base=settings.stripe_api_url) as stripe:
-        app[STRIPE] = stripe
-        yield
-
-
-async def _cluster(app: web.Application) -> AsyncIterator[None]:
-    settings = app[SETTINGS]
-    async with connect(settings.kubeconfig) as api:
-        app[INSTANCES] = Instances(
-            api, namespace=settings.claw_namespace, random=random.random, restarted=app[METRICS].watch_restarted
-        )
+async def _services(app: web.Application, *, settings: Settings, clock: Clock) -> AsyncIterator[None]:
+    async with open_services(settings, metrics=Metrics(), clock=clock) as services:
+        app[SERVICES] = services
         yield
 
 
 async def _handlers(app: web.Application) -> AsyncIterator[None]:
-    settings = app[SETTINGS]
+    services = app[SERVICES]
+    settings, metrics = services.settings, services.metrics
     secrets = [secret.get_secret_value() for secret in settings.stripe_webhook_secret]
-    app[RECEIVING] = Receiving(app[INBOX], secrets=secrets, metrics=app[METRICS])
+    app[RECEIVING] = Receiving(services.inbox, secrets=secrets, metrics=metrics)
     app[KEY_PAGES] = KeyPages(
-        app[LINKS], instances=app[INSTANCES], contact=settings.sender.addr_spec, metrics=app[METRICS]
+        services.links, instances=services.instances, contact=settings.sender.addr_spec, metrics=metrics
     )
     yield
 
 
-async def _background(app: web.Application, *, clock: Clock) -> AsyncIterator[None]:
-    settings, metrics = app[SETTINGS], app[METRICS]
-    inbox, outbox, instances = app[INBOX], app[OUTBOX], app[INSTANCES]
-    customers = Customers(app[POOL], namespace=settings.claw_namespace, clock=clock)
-    fulfilment = Fulfilment(inbox, stripe=app[STRIPE], customers=customers, instances=instances, metrics=metrics)
+async def _background(app: web.Application) -> AsyncIterator[None]:
+    services = app[SERVICES]
+    background = app[BACKGROUND] = Background(poll_seconds=_POLL_SECONDS, random=random.random)
+    _follow_the_cluster(background, services)
+    _fulfil(background, services)
+    _send_mails(background, services)
+    yield
+    await background.stop()
+
+
+def _fulfil(background: Background, services: Services) -> None:
+    fulfilment = Fulfilment(
+        services.inbox,
+        stripe=services.stripe,
+        customers=services.customers,
+        instances=services.instances,
+        metrics=services.metrics,
+    )
+    for number in range(WORKERS):
+        background.work(f"fulfilment {number}", fulfilment.work_off_one, services.inbox.arrived)
+
+
+def _follow_the_cluster(background: Background, services: Services) -> None:
+    instances = services.instances
+    background.follow(
+        "instances", partial(follow_instances, instances, services.customers, services.outbox, services.metrics)
+    )
+    background.follow("plans", partial(follow_plans, instances, services.inbox))
+
+
+def _send_mails(background: Background, services: Services) -> None:
+    settings = services.settings
     sending = Sending(
-        outbox,
-        links=app[LINKS],
+        services.outbox,
+        links=services.links,
         mails=MailSender(settings.mail_server, local_hostname=urlsplit(settings.public_url).hostname or "localhost"),
         sender=settings.sender,
         public_url=settings.public_url,
-        clock=clock,
-        metrics=metrics,
+        clock=services.clock,
+        metrics=services.metrics,
     )
-    background = app[BACKGROUND] = Background(poll_seconds=_POLL_SECONDS, random=random.random)
-    for number in range(_WORKERS):
-        background.work(f"fulfilment {number}", fulfilment.work_off_one, inbox.arrived)
-    background.work("mail", sending.send_one, outbox.arrived)
-    background.follow("instances", partial(follow_instances, instances, customers, outbox, metrics))
-    background.follow("plans", partial(follow_plans, instances, inbox))
-    yield
-    await background.stop()
+    background.work("mail", sending.send_one, services.outbox.arrived)
 
 
 async def _stripe_delivery(request: web.Request) -> web.Response:
@@ -156,7 +128,7 @@ async def _healthz(request: web.Request) -> web.Response:
 async def _readyz(request: web.Request) -> web.Response:
     """Green when a delivery can be stored. Stripe and the cluster may be away: the inbox waits for them."""
     try:
-        async with asyncio.timeout(_PING_SECONDS), request.app[POOL].connection() as connection:
+        async with asyncio.timeout(_PING_SECONDS), request.app[SERVICES].pool.connection() as connection:
             await connection.execute("SELECT 1")
     except (psycopg.Error, TimeoutError):
         return problem(503, "Not ready", "The customers database does not answer.")
@@ -164,5 +136,6 @@ async def _readyz(request: web.Request) -> web.Response:
 
 
 async def _metrics(request: web.Request) -> web.Response:
-    body = await request.app[METRICS].exposition(request.app[INBOX], request.app[OUTBOX])
+    services = request.app[SERVICES]
+    body = await services.metrics.exposition(services.inbox, services.outbox)
     return web.Response(body=body, headers={"Content-Type": "text/plain; version=0.0.4; charset=utf-8"})

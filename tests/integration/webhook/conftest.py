@@ -30,8 +30,9 @@ from claw_dev.simulators.stripe.delivery import Endpoint
 from claw_dev.simulators.stripe.orders import CompleteCheckout, Deliver
 from claw_dev.simulators.stripe.records import Customer, Event, Subscription
 from claw_dev.simulators.stripe.simulator import StripeSimulator, simulated_stripe
-from claw_webhook.app import create_app, utc_now
+from claw_webhook.app import create_app
 from claw_webhook.database import Pool, migrate, open_pool
+from claw_webhook.services import utc_now
 from claw_webhook.settings import Settings
 from tests.eventually import eventually
 from tests.integration.webhook.outside import Cluster, MailServer, Wire, mail_server, wire_to

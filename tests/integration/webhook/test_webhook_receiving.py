@@ -7,8 +7,8 @@ import pytest
 
 from claw_dev.simulators.stripe.delivery import Signing
 from claw_dev.simulators.stripe.signature import sign
-from claw_webhook.app import utc_now
 from claw_webhook.receiving import LARGEST_BODY
+from claw_webhook.services import utc_now
 from tests.eventually import eventually
 from tests.integration.webhook.conftest import SECRET, World
 

@@ -5,6 +5,8 @@ ALTER TABLE inbox RENAME COLUMN subscription TO subject;
 ALTER INDEX inbox_by_subscription RENAME TO inbox_by_subject;
 ALTER TABLE inbox ADD COLUMN source text NOT NULL DEFAULT 'delivery' CHECK (source IN ('delivery', 'sweep'));
 CREATE INDEX inbox_by_arrival ON inbox (received_at);
+-- What may be emptied: ids are kept for ever, payloads of settled events are not. Pending rows do not pay for it.
+CREATE INDEX inbox_with_payload ON inbox (received_at) WHERE payload <> '' AND state IN ('done', 'ignored');
 
 -- looks.py: subscriptions that are looked at without an event: a clock ran out, the sweep found something, somebody
 -- asks. One row each, at the earliest moment that anybody wished for.
@@ -12,10 +14,13 @@ CREATE TABLE looks (
     subject  text PRIMARY KEY,
     due_at   timestamptz NOT NULL,
     why      text NOT NULL,                  -- clock, sweep, checkout, customer, person
+    asked    bigint NOT NULL DEFAULT 1,      -- how often; a look that is asked for again while it goes on is repeated
     attempts integer NOT NULL DEFAULT 0,
-    reason   text                            -- of the last failure
+    reason   text                            -- of the last failure or refusal
 );
 CREATE INDEX looks_due ON looks (due_at);
+-- What was stored before has no standing yet: everybody is looked at once.
+INSERT INTO looks (subject, due_at, why) SELECT id, now(), 'upgrade' FROM subscriptions;
 
 -- customers.py
 ALTER TABLE customers ADD COLUMN erased_at timestamptz;
@@ -31,7 +36,7 @@ ALTER TABLE subscriptions
 ALTER TABLE instances
     ADD COLUMN spec          text,           -- the last one applied, as JSON
     ADD COLUMN ready_reason  text,           -- the STATUS column
-    ADD COLUMN keep_until    timestamptz,    -- by the annotation; 'infinity' where it cannot be read
+    ADD COLUMN keep_until    timestamptz,    -- by the annotation; 9999-12-31 where it cannot be read
     ADD COLUMN usage         text;           -- status.usage, as JSON
 -- A customer who comes back brings another subscription to the same instance.
 ALTER TABLE instances ALTER COLUMN subscription DROP NOT NULL;
