@@ -32,7 +32,7 @@ def render(record: Record, account: Account, version: str) -> Json:
         case Subscription():
             return subscriptions.subscription(record, account, version)
         case Invoice():
-            return invoices.invoice(record, version)
+            return invoices.invoice(record, account, version)
         case Event():
             return events.event(record)
     raise TypeError(f"{type(record).__name__} is part of another object and is never shown alone")

@@ -1,11 +1,13 @@
 """Invoices. Since version 2025-03-31 (basil) they name their subscription under `parent`."""
 
-from claw_dev.simulators.stripe.records import Invoice, InvoiceLine
+from claw_dev.simulators.stripe.account import Account
+from claw_dev.simulators.stripe.records import Invoice, InvoiceLine, Price
+from claw_dev.simulators.stripe.rendering.catalogue import plan, price
 from claw_dev.simulators.stripe.rendering.shapes import Json, automatic_tax, head, listing, nothing
 from claw_dev.simulators.stripe.versions import since_basil
 
 
-def invoice(record: Invoice, version: str) -> Json:
+def invoice(record: Invoice, account: Account, version: str) -> Json:
     """An invoice, paid or open."""
     paid = record.paid_at is not None
     shown = head(record) | {
@@ -34,7 +36,7 @@ def invoice(record: Invoice, version: str) -> Json:
         "ending_balance": 0,
         "issuer": {"type": "self"},
         "lines": listing(
-            (_invoice_line(line, record, version) for line in record.lines), f"/v1/invoices/{record.id}/lines"
+            (_invoice_line(line, record, account, version) for line in record.lines), f"/v1/invoices/{record.id}/lines"
         ),
         "metadata": {},
         "next_payment_attempt": record.next_attempt,
@@ -100,7 +102,7 @@ def invoice(record: Invoice, version: str) -> Json:
     return shown
 
 
-def _invoice_line(record: InvoiceLine, of: Invoice, version: str) -> Json:
+def _invoice_line(record: InvoiceLine, of: Invoice, account: Account, version: str) -> Json:
     shown: Json = {
         "id": record.id,
         "object": record.OBJECT,
@@ -121,7 +123,14 @@ def _invoice_line(record: InvoiceLine, of: Invoice, version: str) -> Json:
         "taxes": [],
     }
     if not since_basil(version):
-        return shown | {"subscription": of.subscription, "subscription_item": record.subscription_item}
+        billed = account.get(Price, record.price)
+        return shown | {
+            "plan": plan(billed),
+            "price": price(billed),
+            "subscription": of.subscription,
+            "subscription_item": record.subscription_item,
+            "type": "subscription",
+        }
     source = {
         "invoice_item": None,
         "proration": False,
