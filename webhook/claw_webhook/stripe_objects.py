@@ -1,17 +1,18 @@
 """Stripe's documents, as far as they are read here. Pure.
 
 They are large and change from version to version: these models take the few fields that are used, tolerate all others,
-and read what moved (in 2025 the running period went from the subscription to its items) in both places.
+and read what moved in 2025 in both places: the running period (from the subscription to its items), an invoice's
+subscription (into `parent`) and the price of an invoice's line (into `pricing`).
 """
 
 import json
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 
-CHECKOUT_COMPLETED = "checkout.session.completed"
+_CHECKOUT_TELLS = {"checkout.session.completed", "checkout.session.async_payment_succeeded"}
 
 
 class StripeModel(BaseModel):
@@ -53,11 +54,25 @@ class CheckoutCustomer(StripeModel):
 
 
 class Checkout(StripeModel):
-    """A completed checkout session. It never changes again, so the event's copy of it is as good as a fresh one."""
+    """What the customer entered. It never changes again, so an event's copy of it is as good as a fresh one."""
 
     customer_details: Annotated[CheckoutCustomer, BeforeValidator(_or_empty)] = CheckoutCustomer()
     locale: str | None = None
     metadata: Metadata = Field(default_factory=dict)
+
+
+class CheckoutSession(Checkout):
+    """A checkout session with what became of it."""
+
+    id: StripeId
+    status: str | None = None
+    """open, complete or expired."""
+    payment_status: str | None = None
+    """paid, unpaid or no_payment_required."""
+    subscription: Reference = None
+    customer: Reference = None
+    url: str | None = None
+    """Stripe's page; only while the session is open."""
 
 
 class EventData(StripeModel):
@@ -71,6 +86,7 @@ class Event(StripeModel):
 
     id: StripeId
     type: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.\[\]-]{1,255}$")]
+    created: datetime | None = None
     data: Annotated[EventData, BeforeValidator(_or_empty)] = EventData()
 
     @classmethod
@@ -82,18 +98,34 @@ class Event(StripeModel):
             raise ValueError("nested too deeply") from error
 
     @property
+    def subject(self) -> str | None:
+        """Whom to look at because of this event: a subscription, or all those of a customer (`cus_…`).
+
+        None when nothing follows from the event. Refunds and disputes are among those: whether the subscription goes on
+        is decided in Stripe, and an event of the subscription tells.
+        """
+        thing = self.data.object
+        match self.type.split("."):
+            case ["customer", "subscription", *_]:
+                return _reference(thing.get("id"))
+            case ["customer", "updated" | "deleted"]:
+                return _reference(thing.get("id"))
+            case ["checkout", "session", *_]:
+                return _reference(thing.get("subscription"))
+            case ["invoice", *_]:
+                return _reference(_subscription_of_invoice(thing))
+        return None
+
+    @property
     def subscription_id(self) -> str | None:
         """The subscription that the event is about; None when nothing is to be done about the event."""
-        if self.type == CHECKOUT_COMPLETED:
-            return _reference(self.data.object.get("subscription"))
-        if self.type.startswith("customer.subscription."):
-            return _reference(self.data.object.get("id"))
-        return None
+        subject = self.subject
+        return None if subject is None or subject.startswith("cus_") else subject
 
     @property
     def checkout(self) -> Checkout | None:
         """What the customer entered at the checkout, if this event tells and can be read."""
-        if self.type != CHECKOUT_COMPLETED:
+        if self.type not in _CHECKOUT_TELLS:
             return None
         try:
             return Checkout.model_validate(self.data.object)
@@ -113,17 +145,103 @@ class StripeCustomer(StripeModel):
 
 
 class StripePrice(StripeModel):
-    """What was bought."""
+    """What was bought. Archived ones (`active` is false) are still paid for by those who bought them."""
 
     id: str
     lookup_key: str | None = None
+    product: Reference = None
+    active: bool = True
+    unit_amount: int | None = None
+    currency: str | None = None
+    recurring: dict[str, Any] | None = None
+
+
+class Period(StripeModel):
+    """From the one moment up to, not including, the other."""
+
+    start: datetime
+    end: datetime
+
+    def covers(self, now: datetime) -> bool:
+        """Whether `now` is within."""
+        return self.start <= now < self.end
+
+
+class InvoiceLine(StripeModel):
+    """One line of an invoice. What is given back has a negative amount."""
+
+    amount: int = 0
+    price: StripePrice | None = None
+    period: Period | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _either_shape(cls, document: Any) -> Any:
+        match document:
+            case {"pricing": {"price_details": {"price": str(price), **details}}}:
+                return {**document, "price": {"id": price, "product": details.get("product")}}
+            case {"pricing": {"price_details": {"price": Mapping() as price}}}:
+                return {**document, "price": price}
+        return document
+
+
+class InvoiceLines(StripeModel):
+    """The lines of an invoice."""
+
+    data: tuple[InvoiceLine, ...] = ()
+
+
+class Invoice(StripeModel):
+    """A bill. Amounts are in the currency's smallest unit."""
+
+    id: str | None = None
+    status: str | None = None
+    """draft, open, paid, uncollectible or void."""
+    subscription: Reference = None
+    created: datetime
+    due_date: datetime | None = None
+    """Only where the customer is sent a bill instead of being charged."""
+    currency: str = ""
+    amount_due: int = 0
+    amount_paid: int = 0
+    amount_remaining: int = 0
+    lines: Annotated[InvoiceLines, BeforeValidator(_or_empty)] = InvoiceLines()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _either_shape(cls, document: Any) -> Any:
+        if isinstance(document, Mapping):
+            return {**document, "subscription": _subscription_of_invoice(document)}
+        return document
+
+    @property
+    def is_owed(self) -> bool:
+        """Whether money is still to come for it."""
+        return self.status == "open" and self.amount_remaining > 0
+
+    @property
+    def owed_since(self) -> datetime:
+        """The day on which it should have been paid."""
+        return self.due_date or self.created
+
+
+class PauseCollection(StripeModel):
+    """Somebody asked Stripe to stop collecting for a while."""
+
+    behavior: str = ""
+    """keep_as_draft, mark_uncollectible, or void: nothing is owed because nothing is offered."""
+    resumes_at: datetime | None = None
 
 
 class SubscriptionItem(StripeModel):
     """One line of a subscription."""
 
+    id: str | None = None
     price: StripePrice
-    current_period_end: int | None = None
+    quantity: int | None = None
+    """None where usage is metered."""
+    current_period_start: datetime | None = None
+    current_period_end: datetime | None = None
 
 
 class SubscriptionItems(StripeModel):
@@ -132,26 +250,52 @@ class SubscriptionItems(StripeModel):
     data: tuple[SubscriptionItem, ...] = ()
 
 
+def _expanded(value: object) -> object:
+    return value if isinstance(value, Mapping | BaseModel) else None
+
+
 class Subscription(StripeModel):
-    """A subscription as it is now, with its customer expanded."""
+    """A subscription as it is now, with its customer and its latest invoice expanded."""
 
     id: StripeId
     status: str
     customer: StripeCustomer
     items: SubscriptionItems = SubscriptionItems()
+    latest_invoice: Annotated[Invoice | None, BeforeValidator(_expanded)] = None
     metadata: Metadata = Field(default_factory=dict)
+    currency: str = ""
+    created: datetime | None = None
+    trial_end: datetime | None = None
+    cancel_at: datetime | None = None
     cancel_at_period_end: bool = False
-    current_period_end: int | None = None
-    """Only in API versions before 2025-03-31; later ones write it on each item."""
+    canceled_at: datetime | None = None
+    """When somebody asked for the end, which may be long before it."""
+    ended_at: datetime | None = None
+    pause_collection: PauseCollection | None = None
+    current_period_start: datetime | None = None
+    current_period_end: datetime | None = None
+    """Both only in API versions before 2025-03-31; later ones write them on each item."""
+
+    @property
+    def period_start(self) -> datetime | None:
+        """The beginning of the running period, in whichever place this API version writes it."""
+        starts = [item.current_period_start for item in self.items.data if item.current_period_start is not None]
+        return max(starts, default=self.current_period_start)
 
     @property
     def paid_until(self) -> datetime | None:
-        """The end of the running period, in UTC, in whichever place this API version writes it."""
+        """The end of the running period, in whichever place this API version writes it."""
         ends = [item.current_period_end for item in self.items.data if item.current_period_end is not None]
-        end = max(ends, default=self.current_period_end)
-        return None if end is None else datetime.fromtimestamp(end, UTC)
+        return max(ends, default=self.current_period_end)
 
     @property
     def price_ids(self) -> tuple[str, ...]:
         """The prices that were bought."""
         return tuple(item.price.id for item in self.items.data)
+
+
+def _subscription_of_invoice(invoice: Mapping[str, Any]) -> object:
+    match invoice:
+        case {"parent": {"subscription_details": {"subscription": subscription}}}:
+            return subscription
+    return invoice.get("subscription")
