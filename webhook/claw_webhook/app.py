@@ -97,6 +97,7 @@ def _send_mails(background: Background, services: Services) -> None:
     sending = Sending(
         services.outbox,
         links=services.links,
+        passes=services.passes,
         mails=MailSender(settings.mail_server, local_hostname=urlsplit(settings.public_url).hostname or "localhost"),
         sender=settings.sender,
         public_url=settings.public_url,

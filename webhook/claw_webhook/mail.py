@@ -1,7 +1,13 @@
-"""Mails: composed so that nothing a customer typed can become a header or markup, and handed to the mail server."""
+"""Mails: composed so that nothing a customer typed can become a header or markup, and handed to the mail server.
+
+No mail carries `List-Unsubscribe`. Each of them is about a contract or about data that is going to be deleted: it comes
+once, because something happened, and nobody may miss it. A header that offers to stop them (RFC 8058: with one click,
+which mail programs offer beside "spam") would have to be honoured, and then the warning before a deletion would not
+come. It belongs to the first mail that is sent because *we* want something, together with a way to refuse those.
+"""
 
 import asyncio
-from dataclasses import dataclass
+import textwrap
 from datetime import datetime
 from email.errors import HeaderParseError, MessageError
 from email.headerregistry import Address
@@ -12,11 +18,12 @@ from email.utils import format_datetime
 import aiosmtplib
 
 import claw_templates
-from claw_webhook.cleaning import greeting_name, is_plain
-from claw_webhook.links import LIFETIME
+from claw_webhook.cleaning import is_plain
+from claw_webhook.letters import Letter
 from claw_webhook.settings import MailServer
 
 _PATIENCE_SECONDS = 20
+_LINE = 76
 
 
 class MailRefused(Exception):
@@ -27,41 +34,35 @@ class MailUnavailable(Exception):
     """The mail server did not take it, and may do so later."""
 
 
-@dataclass(frozen=True)
-class Welcome:
-    """The mail that tells a customer where the new assistant is."""
-
-    email: str
-    name: str | None
-    assistant_url: str
-    key_link: str
-    """The one-time link that shows the API key. The key itself is in no mail."""
-
-
-def compose_welcome(welcome: Welcome, *, sender: Address, message_id: str, now: datetime) -> EmailMessage:
+def compose(letter: Letter, *, address: str, sender: Address, message_id: str, now: datetime) -> EmailMessage:
     """The mail as text and HTML. Raises MailRefused when the address cannot stand in a header."""
     message = EmailMessage(policy=SMTP)
     try:
-        if not is_plain(welcome.email):
+        if not is_plain(address):
             raise MailRefused("the customer's address holds control characters")
         message["From"] = sender
-        message["To"] = Address(addr_spec=welcome.email)
-        message["Subject"] = "Your Claw assistant is ready"
+        message["To"] = Address(addr_spec=address)
+        message["Subject"] = letter.subject
         message["Date"] = format_datetime(now)
         message["Message-ID"] = f"<{message_id}@{sender.domain}>"
         message["Auto-Submitted"] = "auto-generated"
     except (ValueError, IndexError, HeaderParseError, MessageError) as error:
         raise MailRefused("the customer's address cannot stand in a header") from error
-    words = {
-        "customer": greeting_name(welcome.name),
-        "url": welcome.assistant_url,
-        "key_link": welcome.key_link,
-        "days": LIFETIME.days,
-        "sender": sender.addr_spec,
-    }
-    message.set_content(claw_templates.render("email/welcome.txt.j2", **words))
-    message.add_alternative(claw_templates.render("email/welcome.html.j2", **words), subtype="html")
+    words = {**letter.words, "subject": letter.subject, "sender": sender.addr_spec}
+    message.set_content(_wrapped(claw_templates.render(f"email/{letter.template}.txt.j2", **words)))
+    message.add_alternative(claw_templates.render(f"email/{letter.template}.html.j2", **words), subtype="html")
     return message
+
+
+def _wrapped(text: str) -> str:
+    """Paragraphs in lines of equal length, whatever was filled in; what is indented stays as it is."""
+    paragraphs = (
+        paragraph
+        if paragraph.startswith(" ")
+        else textwrap.fill(paragraph, _LINE, break_long_words=False, break_on_hyphens=False)
+        for paragraph in text.split("\n\n")
+    )
+    return "\n\n".join(paragraphs) + "\n"
 
 
 class MailSender:

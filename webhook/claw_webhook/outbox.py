@@ -18,6 +18,7 @@ from types import MappingProxyType
 
 from claw_webhook.backoff import Backoff
 from claw_webhook.database import Connection, Pool, fetch_all, fetch_one
+from claw_webhook.letters import Facts
 
 WELCOME = "welcome"
 
@@ -75,12 +76,12 @@ class Outbox:
             row = await fetch_one(
                 connection,
                 """
-                SELECT outbox.id, cause, occasion, outbox.customer, outbox.instance, outbox.instance_uid, attempts,
-                    outbox.created_at, details, email, customers.name, timezone, erased_at IS NOT NULL AS erased,
-                    url, standing, trial_end, grace_until,
+                SELECT outbox.id, outbox.customer, email, attempts, cause, outbox.created_at AS asked_at, details,
+                    customers.name, timezone, erased_at IS NOT NULL AS erased, outbox.instance, url,
+                    deleted_at IS NOT NULL OR uid IS DISTINCT FROM coalesce(instance_uid, uid) AS gone,
+                    standing, since, trial_end, grace_until, paid_until,
                     CASE WHEN deletion_at IS NOT NULL THEN nullif(greatest(deletion_at, keep_until), 'infinity') END
-                        AS deletion_at,
-                    deleted_at IS NOT NULL OR uid IS DISTINCT FROM coalesce(instance_uid, uid) AS gone
+                        AS deletion_at
                 FROM outbox
                     JOIN customers ON customers.id = outbox.customer
                     LEFT JOIN instances ON instances.name = outbox.instance
@@ -94,8 +95,13 @@ class Outbox:
             if row is None:
                 yield None
                 return
-            row["details"] = json.loads(row["details"])
-            yield PendingMail(**row, _connection=connection, _clock=self._clock, _random=self._random)
+            yield PendingMail(
+                **{name: row.pop(name) for name in ("id", "customer", "email", "attempts")},
+                facts=Facts(**row | {"details": json.loads(row["details"])}),
+                _connection=connection,
+                _clock=self._clock,
+                _random=self._random,
+            )
 
     async def backlog(self) -> dict[str, int]:
         """How many mails are pending or were given up."""
@@ -109,31 +115,13 @@ class Outbox:
 
 @dataclass(frozen=True)
 class PendingMail:
-    """A mail that is to leave, with its customer, subscription and instance as they are now."""
+    """A mail that is to leave, with everything about it as it is now."""
 
     id: int
-    cause: str
-    occasion: str
-    created_at: datetime
-    attempts: int
-    details: Mapping[str, str]
     customer: str
     email: str
-    name: str | None
-    timezone: str
-    erased: bool
-    """The customer asked to be forgotten."""
-    instance: str | None
-    instance_uid: str | None
-    url: str | None
-    gone: bool
-    """The instance was deleted, or is another one by now."""
-    standing: str | None
-    """Of the subscription that the instance belongs to now: one of billing.Standing; None before the first look."""
-    trial_end: datetime | None
-    grace_until: datetime | None
-    deletion_at: datetime | None
-    """When the data may go, as announced or as put off by a person; None while nothing is to be deleted."""
+    attempts: int
+    facts: Facts
     _connection: Connection
     _clock: Callable[[], datetime]
     _random: Callable[[], float]

@@ -1,4 +1,4 @@
-"""Works off the outbox: one mail at a time."""
+"""Works off the outbox: one mail at a time, with links that are made in the moment in which it leaves."""
 
 import logging
 from collections.abc import Callable
@@ -7,10 +7,12 @@ from email.headerregistry import Address
 
 import psycopg
 
-from claw_webhook.links import KeyLinks
-from claw_webhook.mail import MailRefused, MailSender, MailUnavailable, Welcome, compose_welcome
+from claw_webhook.letters import Button, button, letter, why_not
+from claw_webhook.links import LIFETIME, KeyLinks
+from claw_webhook.mail import MailRefused, MailSender, MailUnavailable, compose
 from claw_webhook.metrics import Metrics
 from claw_webhook.outbox import Outbox, PendingMail
+from claw_webhook.passes import SIGN_IN_LIFETIME, Passes, PassKind
 
 logger = logging.getLogger(__name__)
 
@@ -23,6 +25,7 @@ class Sending:
         outbox: Outbox,
         *,
         links: KeyLinks,
+        passes: Passes,
         mails: MailSender,
         sender: Address,
         public_url: str,
@@ -31,6 +34,7 @@ class Sending:
     ) -> None:
         self._outbox = outbox
         self._links = links
+        self._passes = passes
         self._mails = mails
         self._sender = sender
         self._public_url = public_url
@@ -42,9 +46,10 @@ class Sending:
         async with self._outbox.claim() as mail:
             if mail is None:
                 return False
-            if mail.gone:
-                await mail.drop("the instance was gone before the mail left")
+            if reason := why_not(mail.facts, self._clock()):
+                await mail.drop(reason)
                 self._metrics.mails.labels("dropped").inc()
+                logger.info("the %s mail of customer %s does not leave: %s", mail.facts.cause, mail.customer, reason)
                 return True
             try:
                 await self._send(mail)
@@ -57,12 +62,12 @@ class Sending:
                 await self._postpone(mail, str(error))
             except Exception as error:
                 # A fault of ours. It must not hold up the other customers' mails, nor be forgotten.
-                logger.exception("the %s mail of instance %s could not be made", mail.cause, mail.instance)
+                logger.exception("the %s mail of customer %s could not be made", mail.facts.cause, mail.customer)
                 await self._postpone(mail, type(error).__name__)
             else:
                 await mail.sent()
                 self._metrics.mails.labels("sent").inc()
-                logger.info("the %s mail of instance %s has left", mail.cause, mail.instance)
+                logger.info("the %s mail of customer %s has left", mail.facts.cause, mail.customer)
         return True
 
     async def _postpone(self, mail: PendingMail, reason: str) -> None:
@@ -75,20 +80,35 @@ class Sending:
 
     def _report(self, mail: PendingMail, outcome: str, verdict: str) -> None:
         self._metrics.mails.labels(outcome).inc()
-        logger.error("the %s mail of instance %s %s", mail.cause, mail.instance, verdict)
+        logger.error("the %s mail of customer %s %s", mail.facts.cause, mail.customer, verdict)
 
     async def _send(self, mail: PendingMail) -> None:
-        # Committed before the mail leaves: a link in somebody's hands must be known here, whatever happens next.
-        token = await self._links.issue(mail.id)
-        message = compose_welcome(
-            Welcome(
-                email=mail.email,
-                name=mail.name,
-                assistant_url=mail.url or "",
-                key_link=f"{self._public_url}/keys/{token}",
-            ),
-            sender=self._sender,
-            message_id=f"{mail.cause}.{mail.id}",
-            now=self._clock(),
+        now = self._clock()
+        link, link_until = await self._link(mail, now)
+        written = letter(mail.facts, link=link, link_until=link_until, account=f"{self._public_url}/account", now=now)
+        message = compose(
+            written, address=mail.email, sender=self._sender, message_id=f"{mail.facts.cause}.{mail.id}", now=now
         )
         await self._mails.send(message)
+
+    async def _link(self, mail: PendingMail, now: datetime) -> tuple[str, datetime | None]:
+        """Where the mail's button leads, and until when that is good.
+
+        Committed before the mail leaves: a link in somebody's hands must be known here, whatever happens next.
+        """
+        match button(mail.facts, now):
+            case Button.KEY:
+                return f"{self._public_url}/keys/{await self._links.issue(mail.id)}", now + LIFETIME
+            case Button.SIGN_IN:
+                token = await self._passes.issue(PassKind.SIGN_IN, mail.customer, lifetime=SIGN_IN_LIFETIME)
+                return f"{self._public_url}/sign-in/{token}", now + SIGN_IN_LIFETIME
+            case Button.EXPORT:
+                until = mail.facts.data_kept_until(now) or now
+                token = await self._passes.issue(
+                    PassKind.EXPORT, mail.customer, lifetime=until - now, instance=mail.facts.instance
+                )
+                return f"{self._public_url}/exports/{token}", until
+            case Button.ACCOUNT:
+                return f"{self._public_url}/account", None
+            case Button.PLANS:
+                return f"{self._public_url}/plans", None

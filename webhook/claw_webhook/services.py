@@ -14,6 +14,7 @@ from claw_webhook.links import KeyLinks
 from claw_webhook.looks import Looks
 from claw_webhook.metrics import Metrics
 from claw_webhook.outbox import Outbox
+from claw_webhook.passes import Passes
 from claw_webhook.settings import Settings
 from claw_webhook.stripe_api import StripeApi, open_stripe
 
@@ -42,6 +43,7 @@ class Services:
     looks: Looks
     outbox: Outbox
     links: KeyLinks
+    passes: Passes
     customers: Customers
     stripe: StripeApi
     instances: Instances
@@ -69,6 +71,7 @@ async def open_services(settings: Settings, *, metrics: Metrics, clock: Clock = 
             looks=Looks(pool, clock=clock, arrived=inbox.arrived),
             outbox=Outbox(pool, clock=clock, random=random.random),
             links=KeyLinks(pool, clock=clock),
+            passes=Passes(pool, clock=clock),
             customers=Customers(pool, namespace=settings.claw_namespace, clock=clock),
             stripe=stripe,
             instances=Instances(
