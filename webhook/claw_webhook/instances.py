@@ -161,11 +161,18 @@ class Instances:
 
     async def api_key(self, secret_name: str) -> str | None:
         """The instance's API key as it is now; None when the Secret is gone."""
+        return await self._secret(secret_name, naming.SECRET_API_KEY)
+
+    async def database_url(self, secret_name: str) -> str | None:
+        """Where the instance's own database is, with its password; None when the Secret is gone."""
+        return await self._secret(secret_name, naming.SECRET_DATABASE_URL)
+
+    async def _secret(self, name: str, key: str) -> str | None:
         try:
-            secret = await self._call("GET", f"{self._secrets}/{secret_name}")
+            secret = await self._call("GET", f"{self._secrets}/{name}")
         except _NotFound:
             return None
-        encoded = (secret.get("data") or {}).get(naming.SECRET_API_KEY)
+        encoded = (secret.get("data") or {}).get(key)
         return base64.b64decode(encoded).decode() if encoded else None
 
     def watch_instances(self) -> AsyncGenerator[Change, None]:
