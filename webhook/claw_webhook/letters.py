@@ -13,7 +13,9 @@ from enum import Enum, auto
 from zoneinfo import ZoneInfo
 
 from claw_templates import line
+from claw_webhook.billing import Standing
 from claw_webhook.cleaning import greeting_name
+from claw_webhook.notices import Cause
 
 _LATEST_SIGN_IN = timedelta(hours=1)
 """Whoever waited longer for the link has asked again, or gone."""
@@ -36,7 +38,7 @@ class Facts:
     gone: bool
     """The instance was deleted, or is another one by now."""
     standing: str | None
-    """Of the subscription that the instance belongs to now, as in billing.Standing; None where there is none."""
+    """Of the subscription that the instance belongs to now, one of Standing; None where there is none."""
     since: datetime | None
     """When it got there."""
     trial_end: datetime | None
@@ -70,14 +72,14 @@ class Letter:
     words: Mapping[str, str | bool | None]
 
 
-_TRUE_WHILE: Mapping[str, frozenset[str]] = {
-    "trial_ending": frozenset({"Trialing"}),
-    "payment_failed": frozenset({"Grace"}),
-    "suspended": frozenset({"Unpaid", "Paused"}),
-    "resumed": frozenset({"Trialing", "Active", "Grace"}),
-    "goodbye": frozenset({"Ended"}),
-    "deletion_week": frozenset({"Ended"}),
-    "deletion_day": frozenset({"Ended"}),
+_TRUE_WHILE: Mapping[str, frozenset[Standing]] = {
+    Cause.TRIAL_ENDING: frozenset({Standing.TRIALING}),
+    Cause.PAYMENT_FAILED: frozenset({Standing.GRACE}),
+    Cause.SUSPENDED: frozenset({Standing.UNPAID, Standing.PAUSED}),
+    Cause.RESUMED: frozenset({Standing.TRIALING, Standing.ACTIVE, Standing.GRACE}),
+    Cause.GOODBYE: frozenset({Standing.ENDED}),
+    Cause.DELETION_WEEK: frozenset({Standing.ENDED}),
+    Cause.DELETION_DAY: frozenset({Standing.ENDED}),
 }
 
 
@@ -85,15 +87,15 @@ def why_not(facts: Facts, now: datetime) -> str | None:
     """Why the mail must not leave any more; None when it may."""
     if facts.erased:
         return "the customer was erased"
-    if facts.cause == "sign_in":
+    if facts.cause == Cause.SIGN_IN:
         return "the link comes too late" if now - facts.asked_at > _LATEST_SIGN_IN else None
-    if facts.gone and facts.cause != "goodbye":
+    if facts.gone and facts.cause != Cause.GOODBYE:
         return "the instance was gone before the mail left"
-    if facts.cause == "welcome":
-        return "the subscription has ended" if facts.standing == "Ended" else None
+    if facts.cause == Cause.WELCOME:
+        return "the subscription has ended" if facts.standing == Standing.ENDED else None
     if facts.standing is not None and facts.standing not in _TRUE_WHILE[facts.cause]:
         return f"the subscription is {facts.standing} by now"
-    if facts.cause.startswith("deletion_") and facts.data_kept_until(now) is None:
+    if facts.cause in {Cause.DELETION_WEEK, Cause.DELETION_DAY} and facts.data_kept_until(now) is None:
         return "nothing is to be deleted any more"
     return None
 
@@ -101,11 +103,11 @@ def why_not(facts: Facts, now: datetime) -> str | None:
 def button(facts: Facts, now: datetime) -> Button:
     """Where this mail's button leads."""
     match facts.cause:
-        case "welcome":
+        case Cause.WELCOME:
             return Button.KEY
-        case "sign_in":
+        case Cause.SIGN_IN:
             return Button.SIGN_IN
-        case "goodbye" | "deletion_week" | "deletion_day":
+        case Cause.GOODBYE | Cause.DELETION_WEEK | Cause.DELETION_DAY:
             return Button.EXPORT if facts.data_kept_until(now) else Button.PLANS
         case _:
             return Button.ACCOUNT
@@ -123,7 +125,7 @@ def letter(facts: Facts, *, link: str, link_until: datetime | None, account: str
             "plan": f"Claw {line(plan)}" if plan else "Claw",
             "amount": facts.details.get("amount"),
             "date": day,
-            "unpaid": facts.standing != "Paused",
+            "unpaid": facts.standing != Standing.PAUSED,
             "url": facts.url,
             "link": link,
             "until": _until(facts.cause, link_until, facts.timezone),
@@ -135,15 +137,15 @@ def letter(facts: Facts, *, link: str, link_until: datetime | None, account: str
 def _date(facts: Facts, now: datetime) -> datetime | None:
     """The date that matters in a mail of this cause."""
     match facts.cause:
-        case "trial_ending":
+        case Cause.TRIAL_ENDING:
             return facts.trial_end
-        case "payment_failed":
+        case Cause.PAYMENT_FAILED:
             return facts.grace_until
-        case "suspended":
+        case Cause.SUSPENDED:
             return facts.since or now
-        case "resumed":
+        case Cause.RESUMED:
             return facts.paid_until
-        case "goodbye" | "deletion_week" | "deletion_day":
+        case Cause.GOODBYE | Cause.DELETION_WEEK | Cause.DELETION_DAY:
             return facts.data_kept_until(now)
         case _:
             return None
@@ -151,15 +153,15 @@ def _date(facts: Facts, now: datetime) -> datetime | None:
 
 def _subject(cause: str, day: str | None) -> str:
     return {
-        "welcome": "Your Claw assistant is ready",
-        "trial_ending": f"Your trial ends on {day}",
-        "payment_failed": "Your payment did not go through",
-        "suspended": "Your assistant is paused",
-        "resumed": "Your assistant is back",
-        "goodbye": "Your subscription has ended",
-        "deletion_week": f"Your data will be deleted on {day}",
-        "deletion_day": f"Last call: your data will be deleted on {day}",
-        "sign_in": "Your link to sign in",
+        Cause.WELCOME: "Your Claw assistant is ready",
+        Cause.TRIAL_ENDING: f"Your trial ends on {day}",
+        Cause.PAYMENT_FAILED: "Your payment did not go through",
+        Cause.SUSPENDED: "Your assistant is paused",
+        Cause.RESUMED: "Your assistant is back",
+        Cause.GOODBYE: "Your subscription has ended",
+        Cause.DELETION_WEEK: f"Your data will be deleted on {day}",
+        Cause.DELETION_DAY: f"Last call: your data will be deleted on {day}",
+        Cause.SIGN_IN: "Your link to sign in",
     }[cause]
 
 
@@ -171,7 +173,7 @@ def _day(moment: datetime | None, timezone: str) -> str | None:
 
 
 def _until(cause: str, moment: datetime | None, timezone: str) -> str | None:
-    if moment is None or cause != "sign_in":
+    if moment is None or cause != Cause.SIGN_IN:
         return _day(moment, timezone)
     zone = _zone(timezone)
     return f"{moment.astimezone(zone):%H:%M} ({zone.key})"
