@@ -145,9 +145,9 @@ def needs_arrears(subscription: Subscription) -> bool:
 
 
 def resumes(subscription: Subscription) -> str | None:
-    """The ended subscription whose instance this one takes over; None while nobody pays for this one."""
-    paid = subscription.status in {"trialing", "active"}
-    return subscription.metadata.get(RESUMES) if paid else None
+    """The ended subscription whose instance this one takes over; None unless this one is served."""
+    is_served = subscription.status in {"trialing", "active", "past_due"}
+    return subscription.metadata.get(RESUMES) if is_served else None
 
 
 def decide(account: Account, plans: Iterable[ClawPlan], now: datetime) -> Decision:

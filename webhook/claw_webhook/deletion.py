@@ -51,10 +51,14 @@ def deletion(
     announced = announced_at or max(over_at + retention, now + min(retention, _SHORTEST_NOTICE))
     due = later(announced, keep_until)
     if retention and not is_held and now >= due - LAST_WARNING:
-        is_warned = warned_at is not None and warned_at >= due - LAST_WARNING
-        due = max(due, (warned_at if is_warned else now) + LAST_WARNING)
+        due = max(due, (valid_warning(warned_at, due) or now) + LAST_WARNING)
     # The warnings name the moment, so from the first one on it no longer depends on an annotation that may be removed.
     return Deletion(announced_at=due if now >= due - FIRST_WARNING else announced, due_at=due, is_held=is_held)
+
+
+def valid_warning(warned_at: datetime | None, due_at: datetime) -> datetime | None:
+    """When the last warning before that moment was given. One for an earlier moment is none, if it was put off since."""
+    return warned_at if warned_at is not None and warned_at >= due_at - LAST_WARNING else None
 
 
 def later(announced_at: datetime, keep_until: datetime | None) -> datetime:

@@ -144,6 +144,14 @@ class StripeCustomer(StripeModel):
     metadata: Metadata = Field(default_factory=dict)
 
 
+class Recurring(StripeModel):
+    """How often a price is charged: every so many days, weeks, months or years."""
+
+    interval: str = ""
+    interval_count: int = 1
+    usage_type: str = "licensed"
+
+
 class StripePrice(StripeModel):
     """What was bought. Archived ones (`active` is false) are still paid for by those who bought them."""
 
@@ -153,7 +161,7 @@ class StripePrice(StripeModel):
     active: bool = True
     unit_amount: int | None = None
     currency: str | None = None
-    recurring: dict[str, Any] | None = None
+    recurring: Recurring | None = None
 
 
 class Period(StripeModel):
@@ -264,6 +272,7 @@ class Subscription(StripeModel):
     latest_invoice: Annotated[Invoice | None, BeforeValidator(_expanded)] = None
     metadata: Metadata = Field(default_factory=dict)
     currency: str = ""
+    discounts: Annotated[tuple[Any, ...], BeforeValidator(lambda value: value or ())] = ()
     created: datetime | None = None
     trial_end: datetime | None = None
     cancel_at: datetime | None = None
@@ -287,6 +296,21 @@ class Subscription(StripeModel):
         """The end of the running period, in whichever place this API version writes it."""
         ends = [item.current_period_end for item in self.items.data if item.current_period_end is not None]
         return max(ends, default=self.current_period_end)
+
+    @property
+    def monthly_price(self) -> int | None:
+        """What is charged each month, in the currency's smallest unit; None where that is not known before."""
+        if self.discounts:
+            return None
+        total = 0
+        for item in self.items.data:
+            each, rhythm = item.price.unit_amount, item.price.recurring
+            if each is None or rhythm is None or item.quantity is None:
+                return None
+            if (rhythm.interval, rhythm.interval_count) != ("month", 1):
+                return None
+            total += each * item.quantity
+        return total
 
     @property
     def price_ids(self) -> tuple[str, ...]:
