@@ -21,6 +21,7 @@ class ConditionType(StrEnum):
     DATABASE_READY = "DatabaseReady"
     COMPUTE_READY = "ComputeReady"
     RUNTIME_READY = "RuntimeReady"
+    WITHIN_PLAN = "WithinPlan"
 
 
 class ConditionStatus(StrEnum):
@@ -51,6 +52,7 @@ class Reason(StrEnum):
     RATE_LIMITED = "RateLimited"
     REJECTED = "Rejected"
     UNREACHABLE = "Unreachable"
+    UNREADABLE_ANNOTATION = "UnreadableAnnotation"
 
     # DatabaseReady, ComputeReady, RuntimeReady
     PENDING = "Pending"
@@ -65,6 +67,11 @@ class Reason(StrEnum):
     NAME_TAKEN = "NameTaken"
     ROLLED_BACK = "RolledBack"
     UNAVAILABLE = "Unavailable"
+
+    # WithinPlan
+    WITHIN_LIMITS = "WithinLimits"
+    OVER_LIMITS = "OverLimits"
+    NOT_KNOWN = "NotKnown"
 
 
 class Condition(Model):

@@ -14,7 +14,7 @@ from typing import Annotated, Any
 from pydantic import Field, StringConstraints
 
 from claw_crds.instance import Customer, State, WorkspaceFile
-from claw_crds.plan import Limits
+from claw_crds.plan import Limits, SkillName
 from claw_crds.resource import Model, Timestamp
 
 CONFIGURATION_PATH = "/internal/configuration"
@@ -126,6 +126,16 @@ class RuntimeUsage(Model):
     api_calls: Count = 0
 
 
+class RuntimeHoldings(Model):
+    """What is kept of the things that a plan limits, from memory as well. Absent where the runtime does not know."""
+
+    memories: Count | None = None
+    agents: Count | None = None
+    skills_not_in_plan: tuple[SkillName, ...] = Field(
+        default=(), max_length=64, description="Skills that the customer has switched on, and that the plan lacks."
+    )
+
+
 class RuntimeReport(Model):
     """The answer of `GET /internal/status`, and of a successful `PUT /internal/configuration`."""
 
@@ -135,6 +145,7 @@ class RuntimeReport(Model):
     ready: bool
     message: str = ""
     usage: RuntimeUsage | None = None
+    holdings: RuntimeHoldings | None = None
     started_at: datetime | None = None
     fingerprint: str | None = Field(default=None, description="The deployment's, as its environment told it.")
     database_refuses: bool = Field(

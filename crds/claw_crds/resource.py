@@ -22,7 +22,11 @@ EMAIL = rf'^[^{_UNSEEN}{_BLANK}@<>,;:"\\]{{1,64}}@[^{_UNSEEN}{_BLANK}@<>,;:"\\]{
 
 
 def _rfc3339(moment: datetime) -> str:
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    try:
+        moment = moment.astimezone(UTC)
+    except OverflowError:
+        moment = moment.replace(tzinfo=UTC)  # another zone's last day of the calendar: hours do not matter there
+    return moment.replace(tzinfo=None).isoformat(timespec="seconds") + "Z"
 
 
 Timestamp = Annotated[datetime, PlainSerializer(_rfc3339, return_type=str, when_used="json")]

@@ -200,6 +200,8 @@ INSTANCE = Definition(
         Column("Database", ".status.database.id", description="The provider's id.", always=False),
         Column("Model", ".spec.assistant.model", description="If the instance chose one.", always=False),
         Column("Ready-Seconds", ".status.provisioning.seconds", "number", "From wish to first answer.", always=False),
+        # Not of type date, which kubectl prints as an age: a moment to come has none.
+        Column("Deletion", ".status.deletionTime", description="When billing will delete it.", always=False),
         Column("Margin", ".status.cost.margin", "integer", "Percent of the price.", always=False),
     ),
 )

@@ -18,7 +18,8 @@ SAMPLE = {
             "locale": "en-GB",
         },
         "planRef": {"name": "pro"},
-        "state": "Running",
+        "state": "Suspended",
+        "deleteAfter": NOW,
         "region": "europe-west4",
         "domain": "chat.example.com",
         "runtime": {},
@@ -49,6 +50,7 @@ SAMPLE = {
         "database": {"driver": "postgres", "id": "db-1", "host": "localhost", "sizeBytes": 1},
         "runtime": {"version": "1.0.0", "configurationRevision": "0123456789abcdef", "lastProbeTime": NOW},
         "usage": {"periodStart": NOW, "messagesUsed": 12, "messagesLimit": 20000},
+        "deletionTime": NOW,
         "provisioning": {
             "requestedAt": NOW,
             "readyAt": NOW,
@@ -61,9 +63,10 @@ SAMPLE = {
 
 DRIVER_KEPT = "a driver cannot be changed: the data would stay behind"
 DRIVERS_KEPT = "a driver cannot be added or removed: the data would stay behind"
+SERVED = "only a suspended instance has a deleteAfter: who is served is not deleted"
 CONDITIONS = [
     SAMPLE["status"]["conditions"][0] | {"type": kind}  # type: ignore[index]  # the sample is of many types
-    for kind in ("Ready", "Synced", "DatabaseReady", "ComputeReady", "RuntimeReady", "Ready")
+    for kind in ("Ready", "Synced", "DatabaseReady", "ComputeReady", "RuntimeReady", "WithinPlan", "Ready")
 ]
 
 table = Table("ClawInstance")
@@ -163,6 +166,9 @@ SPEC = (
     table.pattern("spec.workspace.files[].content", "# Soul\r\n", "\x07"),
     table.longest("spec.workspace.files[].content", 20_000),
     # Life and death
+    table.value("format", "spec.deleteAfter", NOW, "when it suits"),
+    table.rule("spec", SERVED, {"spec.state": "Running", "spec.deleteAfter": ABSENT}, {"spec.state": "Running"}),
+    table.rule("spec", SERVED, {"spec.deleteAfter": NOW}, {"spec.state": ABSENT}),
     table.value("enum", "spec.deletionPolicy", "Archive", "Forget"),
     *table.between("spec.credentialsRevision", 1, 1_000_000),
     table.rule(
@@ -191,11 +197,11 @@ SPEC = (
             table.rule(
                 f"spec.{part}.driver",
                 DRIVER_KEPT,
-                {"spec.state": "Suspended"},
+                {"spec.region": "us-east-1"},
                 {f"spec.{part}.driver": "other"},
                 stored={},
             ),
-            table.rule("spec", DRIVERS_KEPT, {"spec.state": "Suspended"}, {f"spec.{part}": ABSENT}, stored={}),
+            table.rule("spec", DRIVERS_KEPT, {"spec.region": "us-east-1"}, {f"spec.{part}": ABSENT}, stored={}),
             table.rule("spec", DRIVERS_KEPT, {f"spec.{part}": ABSENT}, {}, stored={f"spec.{part}": ABSENT}),
         )
     ),
@@ -227,6 +233,7 @@ STATUS = (
     table.value("format", "status.runtime.lastProbeTime", NOW, 1_700_000_000),
     *table.required("status.usage", "periodStart"),
     table.value("format", "status.usage.periodStart", NOW, "2026-01"),
+    table.value("format", "status.deletionTime", NOW, "2026-01"),
     *table.required("status.provisioning", "requestedAt"),
     table.value("format", "status.provisioning.requestedAt", NOW, "soon"),
     table.value("format", "status.provisioning.readyAt", NOW, "never"),

@@ -43,8 +43,8 @@ async def test_get_prints_what_the_owner_of_a_fleet_wants_to_know(kubectl: Kubec
 async def test_get_wide_prints_what_helps_to_find_out_why(kubectl: Kubectl, shown: str) -> None:
     header, ada, _bob = table(await kubectl.run("get", "clawinstances", "-n", shown, "-o", "wide"))
 
-    assert header[6:] == ["CUSTOMER", "COMPUTE", "DATABASE", "MODEL", "READY-SECONDS", "MARGIN"]
-    assert ada[6:] == ["ada@example.com", "Running", "db-1", "claude-sonnet-4-5", "1.5", "86"]
+    assert header[6:] == ["CUSTOMER", "COMPUTE", "DATABASE", "MODEL", "READY-SECONDS", "DELETION", "MARGIN"]
+    assert ada[6:] == ["ada@example.com", "Running", "db-1", "claude-sonnet-4-5", "1.5", instance_table.NOW, "86"]
 
 
 @pytest.mark.parametrize("name", ["claw", "clawinstance", "clawinstances", "clawinstances.claw.dev"])

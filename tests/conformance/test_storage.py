@@ -91,7 +91,7 @@ async def test_who_writes_the_spec_does_not_write_the_status(api: httpx.AsyncCli
 async def test_who_writes_the_status_does_not_write_the_spec(
     api: httpx.AsyncClient, instances: str, stored: dict[str, Any]
 ) -> None:
-    changed = manifest(instance_table.SAMPLE, {"spec.state": "Suspended"}) | {"metadata": stored["metadata"]}
+    changed = manifest(instance_table.SAMPLE, {"spec.region": "us-east-1"}) | {"metadata": stored["metadata"]}
 
     written = (await api.put(f"{instances}/stored/status", json=changed)).raise_for_status().json()
 
@@ -103,7 +103,7 @@ async def test_who_writes_the_status_does_not_write_the_spec(
 async def test_a_spec_change_is_a_new_generation_and_a_repeated_one_is_not(
     api: httpx.AsyncClient, instances: str, stored: dict[str, Any]
 ) -> None:
-    changed = manifest(stored, {"spec.state": "Suspended"})
+    changed = manifest(stored, {"spec.region": "us-east-1"})
     first = (await api.put(f"{instances}/stored", json=changed)).raise_for_status().json()
     again = (await api.put(f"{instances}/stored", json=first)).raise_for_status().json()
 
