@@ -21,6 +21,7 @@ from claw_crds.resource import Timestamp
 from claw_runtime import skills as skill_rules
 from claw_runtime.conversations import Conversations, Strand
 from claw_runtime.database import DatabaseAway
+from claw_runtime.holdings import Holdings, count_agents
 from claw_runtime.limits import Usage, remaining
 from claw_runtime.memory import Memories
 from claw_runtime.model import Draft, Model
@@ -113,6 +114,7 @@ class Chat:
         memories: Memories,
         skills: Skills,
         usage: UsageLedger,
+        holdings: Holdings,
         workspace: "Workspace",
         model: Model,
         clock: Callable[[], datetime],
@@ -122,6 +124,7 @@ class Chat:
         self._memories = memories
         self._skills = skills
         self._usage = usage
+        self._holdings = holdings
         self._workspace = workspace
         self._model = model
         self._clock = clock
@@ -171,12 +174,14 @@ class Chat:
                     if not is_new:  # the commit before did succeed, only its answer was lost
                         break
                     usage = await self._usage.settle(connection, reservation, draft.tokens)
+                    agents = await count_agents(connection) if strand.is_new else self._holdings.agents
             except DatabaseAway:
                 back = attempt < SETTLE_ATTEMPTS and await self._database.wait_until_present(SETTLE_WAIT_SECONDS)
                 if not back:
                     log.error("an answer was lost: the database did not come back to record it")
                     raise
             else:
+                self._holdings.agents = agents
                 return self._usage.remember(usage)
         return await self._usage.load()
 

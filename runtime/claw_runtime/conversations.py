@@ -10,6 +10,7 @@ from pydantic import Field
 
 from claw_crds.resource import Model, Timestamp
 from claw_runtime import pages
+from claw_runtime.holdings import Holdings, count_agents
 from claw_runtime.problems import OTHER_AGENT, Problem, not_found
 from claw_runtime.text import headline
 
@@ -89,8 +90,9 @@ def recent(newest_first: Sequence[Said], messages: int, characters: int) -> tupl
 class Conversations:
     """The instance's conversations. Every method raises DatabaseAway."""
 
-    def __init__(self, database: "Database", clock: Callable[[], datetime]) -> None:
+    def __init__(self, database: "Database", holdings: Holdings, clock: Callable[[], datetime]) -> None:
         self._database = database
+        self._holdings = holdings
         self._clock = clock
 
     async def strand(self, conversation_id: uuid.UUID | None, agent_id: str | None, default_agent: str) -> Strand:
@@ -191,7 +193,9 @@ class Conversations:
 
     async def delete(self, conversation_id: uuid.UUID) -> None:
         """Delete it with its messages. Raises Problem for an unknown id."""
-        async with self._database.connection() as connection:
+        async with self._database.connection() as connection, connection.transaction():
             result = await connection.execute("delete from conversations where id = %(id)s", {"id": conversation_id})
             if result.rowcount == 0:
                 raise not_found("conversation with this id")
+            agents = await count_agents(connection)
+        self._holdings.agents = agents

@@ -17,6 +17,7 @@ from pydantic import Field, StringConstraints
 from claw_crds.configuration import PlanConfiguration
 from claw_crds.resource import Model, Timestamp
 from claw_runtime import pages
+from claw_runtime.holdings import Holdings, count_memories
 from claw_runtime.problems import limit_reached, not_found
 from claw_runtime.text import Text, Words
 
@@ -130,8 +131,9 @@ _ANY_WORD: LiteralString = """
 class Memories:
     """The instance's memories. Every method raises DatabaseAway."""
 
-    def __init__(self, database: "Database", clock: Callable[[], datetime]) -> None:
+    def __init__(self, database: "Database", holdings: Holdings, clock: Callable[[], datetime]) -> None:
         self._database = database
+        self._holdings = holdings
         self._clock = clock
 
     async def add(self, new: NewMemory, locale: str, plan: PlanConfiguration) -> Memory:
@@ -144,7 +146,8 @@ class Memories:
             "now": self._clock(),
         }
         async with self._database.connection() as connection, connection.transaction():
-            await self._check_limit(connection, plan)
+            used = await self._counted(connection)
+            self._check_limit(used, plan)
             cursor = await connection.execute(
                 f"""insert into memories (id, content, tags, language, words, created_at)
                     values (%(id)s, %(content)s::text, %(tags)s::text[], %(language)s::text,
@@ -156,6 +159,7 @@ class Memories:
                 values,
             )
             row = await cursor.fetchone()
+        self._holdings.memories = used + 1
         return Memory.model_validate(row)
 
     async def search(self, text: str, locale: str, limit: int) -> FoundMemories:
@@ -203,20 +207,21 @@ class Memories:
 
     async def delete(self, memory_id: uuid.UUID) -> None:
         """Forget it. Raises Problem for an unknown id."""
-        async with self._database.connection() as connection:
+        async with self._database.connection() as connection, connection.transaction():
+            used = await self._counted(connection)
             result = await connection.execute("delete from memories where id = %(id)s", {"id": memory_id})
             if result.rowcount == 0:
                 raise not_found("memory with this id")
+        self._holdings.memories = used - 1
 
-    async def _check_limit(self, connection: "Connection", plan: PlanConfiguration) -> None:
-        limit = plan.limits.memories
-        if limit is None:
-            return
+    async def _counted(self, connection: "Connection") -> int:
+        """How many there are. Until the transaction ends, nobody else adds or deletes one."""
         await connection.execute("select pg_advisory_xact_lock(%(lock)s)", {"lock": _LOCK})
-        cursor = await connection.execute("select count(*) as used from memories")
-        row = await cursor.fetchone()
-        used = int(row["used"]) if row is not None else 0
-        if used >= limit:
+        return await count_memories(connection)
+
+    def _check_limit(self, used: int, plan: PlanConfiguration) -> None:
+        limit = plan.limits.memories
+        if limit is not None and used >= limit:
             raise limit_reached(
                 "memories",
                 "memories",

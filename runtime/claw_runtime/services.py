@@ -17,6 +17,7 @@ from claw_runtime.chat import Chat
 from claw_runtime.configuration import Configurations
 from claw_runtime.conversations import Conversations
 from claw_runtime.database import WAIT_SECONDS, Database, DatabaseAway
+from claw_runtime.holdings import Holdings
 from claw_runtime.memory import Memories
 from claw_runtime.migrations import migrate
 from claw_runtime.model import Claude, Model
@@ -50,6 +51,7 @@ class Services:
     model: Model
     configurations: Configurations
     usage: UsageLedger
+    holdings: Holdings
     workspace: Workspace
     conversations: Conversations
     memories: Memories
@@ -67,6 +69,7 @@ class Services:
             try:
                 await migrate(self.database)
                 await self.usage.load()
+                await self.holdings.load()
                 await self.configurations.load()
             except DatabaseAway:
                 await self.database.wait_until_present()
@@ -116,6 +119,7 @@ class Services:
                     output_tokens=usage.output_tokens,
                     api_calls=usage.api_calls,
                 ),
+                "holdings": self.holdings.report(active.document.plan),
             }
         )
 
@@ -130,9 +134,10 @@ def assemble(
     """Put everything together. Touches neither network nor disk."""
     database = Database(settings.database_url.get_secret_value(), wait_seconds=wait_seconds)
     workspace = Workspace(database, settings.workspace_dir, clock)
-    conversations = Conversations(database, clock)
-    memories = Memories(database, clock)
-    skills = Skills(database, clock)
+    holdings = Holdings(database)
+    conversations = Conversations(database, holdings, clock)
+    memories = Memories(database, holdings, clock)
+    skills = Skills(database, holdings, clock)
     usage = UsageLedger(database, clock)
     model = Claude(str(settings.model_base_url), settings.model_api_key.get_secret_value())
     return Services(
@@ -144,6 +149,7 @@ def assemble(
         model=model,
         configurations=Configurations(database, workspace.seed, clock),
         usage=usage,
+        holdings=holdings,
         workspace=workspace,
         conversations=conversations,
         memories=memories,
@@ -154,6 +160,7 @@ def assemble(
             memories=memories,
             skills=skills,
             usage=usage,
+            holdings=holdings,
             workspace=workspace,
             model=model,
             clock=clock,

@@ -30,7 +30,9 @@ async def configure(call: Call[RuntimeConfiguration, Nothing]) -> RuntimeReport:
             await services.prepared.wait()
     except TimeoutError as error:
         raise database_away() from error
-    await services.configurations.put(activate(call.body, source))
+    before = services.configurations.active
+    if await services.configurations.put(activate(call.body, source)) is not before:
+        await services.holdings.load()  # the database is awake, and the plan may have become smaller
     return services.report()
 
 

@@ -13,6 +13,7 @@ from pydantic import Field
 from claw_crds.configuration import PlanConfiguration, RuntimeConfiguration, SkillChoices
 from claw_crds.plan import EVERY_SKILL
 from claw_crds.resource import Model
+from claw_runtime.holdings import Holdings, skills_switched_on
 from claw_runtime.problems import SKILL_DISABLED, SKILL_NOT_IN_PLAN, Problem, not_found
 from claw_runtime.skills.catalogue import CATALOGUE, Bundled
 
@@ -67,8 +68,9 @@ def require(skills: tuple[Skill, ...], plan: PlanConfiguration, name: str) -> No
 class Skills:
     """The customer's choices. Every method raises DatabaseAway."""
 
-    def __init__(self, database: "Database", clock: Callable[[], datetime]) -> None:
+    def __init__(self, database: "Database", holdings: Holdings, clock: Callable[[], datetime]) -> None:
         self._database = database
+        self._holdings = holdings
         self._clock = clock
 
     async def list(self, configuration: RuntimeConfiguration) -> tuple[Skill, ...]:
@@ -83,12 +85,14 @@ class Skills:
         bundled = _bundled(name)
         if not offers(configuration.plan, name):
             raise _not_in_plan(name, configuration.plan)
-        async with self._database.connection() as connection:
+        async with self._database.connection() as connection, connection.transaction():
             await connection.execute(
                 """insert into skills (name, enabled, updated_at) values (%(name)s, %(enabled)s, %(now)s)
                    on conflict (name) do update set enabled = excluded.enabled, updated_at = excluded.updated_at""",
                 {"name": bundled.name, "enabled": enabled, "now": self._clock()},
             )
+            switched_on = await skills_switched_on(connection)
+        self._holdings.skills = switched_on
         return next(skill for skill in await self.list(configuration) if skill.name == name)
 
 
