@@ -16,6 +16,7 @@ from claw_webhook.key_pages import PATH as KEY_PATH
 from claw_webhook.key_pages import KeyPages
 from claw_webhook.mail import MailSender
 from claw_webhook.metrics import Metrics
+from claw_webhook.pages import Pages
 from claw_webhook.problems import errors_as_problems, problem
 from claw_webhook.receiving import LARGEST_BODY, Receiving
 from claw_webhook.sending import Sending
@@ -23,6 +24,7 @@ from claw_webhook.services import WORKERS, Clock, Services, open_services, utc_n
 from claw_webhook.settings import Settings
 
 _POLL_SECONDS = 1.0
+_TIDY_SECONDS = 3600.0
 _PING_SECONDS = 2
 
 SERVICES = web.AppKey("services", Services)
@@ -57,7 +59,10 @@ async def _handlers(app: web.Application) -> AsyncIterator[None]:
     secrets = [secret.get_secret_value() for secret in settings.stripe_webhook_secret]
     app[RECEIVING] = Receiving(services.inbox, secrets=secrets, metrics=metrics)
     app[KEY_PAGES] = KeyPages(
-        services.links, instances=services.instances, contact=settings.sender.addr_spec, metrics=metrics
+        services.links,
+        instances=services.instances,
+        pages=Pages(contact=settings.sender.addr_spec),
+        metrics=metrics,
     )
     yield
 
@@ -75,19 +80,24 @@ async def _background(app: web.Application) -> AsyncIterator[None]:
 def _fulfil(background: Background, services: Services) -> None:
     fulfilment = Fulfilment(
         services.inbox,
+        looks=services.looks,
         stripe=services.stripe,
         customers=services.customers,
+        sightings=services.sightings,
+        outbox=services.outbox,
         instances=services.instances,
+        clock=services.clock,
         metrics=services.metrics,
     )
     for number in range(WORKERS):
         background.work(f"fulfilment {number}", fulfilment.work_off_one, services.inbox.arrived)
+    background.work("old payloads", services.inbox.empty_old_payloads, poll_seconds=_TIDY_SECONDS)
 
 
 def _follow_the_cluster(background: Background, services: Services) -> None:
     instances = services.instances
     background.follow(
-        "instances", partial(follow_instances, instances, services.customers, services.outbox, services.metrics)
+        "instances", partial(follow_instances, instances, services.sightings, services.outbox, services.metrics)
     )
     background.follow("plans", partial(follow_plans, instances, services.inbox))
 
@@ -138,5 +148,5 @@ async def _readyz(request: web.Request) -> web.Response:
 
 async def _metrics(request: web.Request) -> web.Response:
     services = request.app[SERVICES]
-    body = await services.metrics.exposition(services.inbox, services.outbox)
+    body = await services.metrics.exposition(services.inbox, services.outbox, services.customers)
     return web.Response(body=body, headers={"Content-Type": "text/plain; version=0.0.4; charset=utf-8"})

@@ -4,17 +4,16 @@ GET shows a button and changes nothing, because mail scanners follow every link 
 page works without scripts and loads nothing from anywhere, so its policy can forbid both.
 """
 
-import base64
-import hashlib
 import logging
+from typing import Any
 
 import psycopg
 from aiohttp import web
 
-import claw_templates
 from claw_webhook.instances import ClusterUnavailable, Instances
 from claw_webhook.links import KeyLink, KeyLinks, LinkState
 from claw_webhook.metrics import Metrics
+from claw_webhook.pages import Pages
 
 PATH = "/keys/{token:[A-Za-z0-9_-]{43}}"
 
@@ -25,15 +24,13 @@ logger = logging.getLogger(__name__)
 
 
 class KeyPages:
-    """The two handlers. `contact` is an address that customers may write to."""
+    """The two handlers."""
 
-    def __init__(self, links: KeyLinks, *, instances: Instances, contact: str, metrics: Metrics) -> None:
+    def __init__(self, links: KeyLinks, *, instances: Instances, pages: Pages, metrics: Metrics) -> None:
         self._links = links
         self._instances = instances
-        self._contact = contact
+        self._pages = pages
         self._metrics = metrics
-        self._style = claw_templates.text("pages/page.css")
-        self._headers = _headers(self._style)
 
     async def ask(self, request: web.Request) -> web.Response:
         """The page with the button, or why there is none."""
@@ -74,21 +71,5 @@ class KeyPages:
         logger.warning("a key page could not be shown: %s", error or type(error).__name__)
         return self._render(503, "pages/closed.html.j2", state="unavailable")
 
-    def _render(self, status: int, template: str, **words: str) -> web.Response:
-        html = claw_templates.render(template, style=self._style, contact=self._contact, **words)
-        return web.Response(status=status, text=html, content_type="text/html", charset="utf-8", headers=self._headers)
-
-
-def _headers(style: str) -> dict[str, str]:
-    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
-    return {
-        "Cache-Control": "no-store",
-        "Content-Security-Policy": (
-            f"default-src 'none'; style-src 'sha256-{digest}'; form-action 'self'; base-uri 'none';"
-            " frame-ancestors 'none'"
-        ),
-        "Cross-Origin-Opener-Policy": "same-origin",
-        "Referrer-Policy": "no-referrer",
-        "X-Content-Type-Options": "nosniff",
-        "X-Robots-Tag": "noindex",
-    }
+    def _render(self, status: int, template: str, **words: Any) -> web.Response:
+        return self._pages.render(status, template, referrer="no-referrer", **words)
