@@ -115,16 +115,16 @@ def button(facts: Facts, now: datetime) -> Button:
 
 def letter(facts: Facts, *, link: str, link_until: datetime | None, account: str, now: datetime) -> Letter:
     """The mail. `link` is where its button leads, good until `link_until`; `account` is the account's page."""
-    day = _day(_date(facts, now), facts.timezone)
+    date = day(_date(facts, now), facts.timezone)
     plan = facts.details.get("plan")
     return Letter(
         template=facts.cause,
-        subject=_subject(facts.cause, day),
+        subject=_subject(facts.cause, date),
         words={
             "customer": greeting_name(facts.name),
             "plan": f"Claw {line(plan)}" if plan else "Claw",
             "amount": facts.details.get("amount"),
-            "date": day,
+            "date": date,
             "unpaid": facts.standing != Standing.PAUSED,
             "url": facts.url,
             "link": link,
@@ -151,21 +151,23 @@ def _date(facts: Facts, now: datetime) -> datetime | None:
             return None
 
 
-def _subject(cause: str, day: str | None) -> str:
-    return {
+def _subject(cause: str, date: str | None) -> str:
+    subjects: Mapping[str, str] = {
         Cause.WELCOME: "Your Claw assistant is ready",
-        Cause.TRIAL_ENDING: f"Your trial ends on {day}",
+        Cause.TRIAL_ENDING: f"Your trial ends on {date}",
         Cause.PAYMENT_FAILED: "Your payment did not go through",
         Cause.SUSPENDED: "Your assistant is paused",
         Cause.RESUMED: "Your assistant is back",
         Cause.GOODBYE: "Your subscription has ended",
-        Cause.DELETION_WEEK: f"Your data will be deleted on {day}",
-        Cause.DELETION_DAY: f"Last call: your data will be deleted on {day}",
+        Cause.DELETION_WEEK: f"Your data will be deleted on {date}",
+        Cause.DELETION_DAY: f"Last call: your data will be deleted on {date}",
         Cause.SIGN_IN: "Your link to sign in",
-    }[cause]
+    }
+    return subjects[cause]
 
 
-def _day(moment: datetime | None, timezone: str) -> str | None:
+def day(moment: datetime | None, timezone: str) -> str | None:
+    """The day of that moment in a time zone, as a person writes it."""
     if moment is None:
         return None
     there = moment.astimezone(_zone(timezone))
@@ -174,7 +176,7 @@ def _day(moment: datetime | None, timezone: str) -> str | None:
 
 def _until(cause: str, moment: datetime | None, timezone: str) -> str | None:
     if moment is None or cause != Cause.SIGN_IN:
-        return _day(moment, timezone)
+        return day(moment, timezone)
     zone = _zone(timezone)
     return f"{moment.astimezone(zone):%H:%M} ({zone.key})"
 

@@ -1,0 +1,110 @@
+"""What a customer takes along: everything that is theirs, and nothing that would let anybody in."""
+
+import io
+import json
+import zipfile
+from datetime import UTC, datetime
+
+import psycopg
+import pytest
+
+import claw_templates
+from claw_webhook.exporting import archive
+
+NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
+HOSTILE = 'a \\ backslash, a "quote", a\ttab,\r\na line, \u2028 another, é 🦞'
+
+CONVERSATION = "00000000-0000-0000-0000-000000000001"
+
+
+async def export(url: str) -> zipfile.ZipFile:
+    """The archive, put together again."""
+    opened = zipfile.ZipFile(io.BytesIO(b"".join([piece async for piece in archive(url, NOW)])))
+    assert opened.testzip() is None
+    return opened
+
+
+def rows(opened: zipfile.ZipFile, table: str) -> list[dict[str, object]]:
+    return [json.loads(line) for line in opened.read(f"data/{table}.jsonl").decode().split("\n") if line]
+
+
+@pytest.fixture
+async def instance_database(database_url: str) -> str:
+    """A runtime's database with a little in it."""
+    async with await psycopg.AsyncConnection.connect(database_url) as connection:
+        await connection.execute(claw_templates.text("database/runtime/0001_initial.sql").encode())
+        await connection.execute(
+            "INSERT INTO configuration VALUES (true, 'uid', 'rev', %s, now())", ['{"keyHashes": ["canary-hash"]}']
+        )
+        await connection.execute("INSERT INTO conversations VALUES (%s, 'default', 'Hi', now(), now())", [CONVERSATION])
+        await connection.execute(
+            "INSERT INTO messages (conversation_id, turn, role, content, created_at)"
+            " VALUES (%s, %s, 'user', %s, now())",
+            [CONVERSATION, CONVERSATION, HOSTILE],
+        )
+        await connection.execute(
+            "INSERT INTO memories VALUES (%s, 'likes lobster', '{food}', 'simple', to_tsvector('likes'), now())",
+            [CONVERSATION],
+        )
+        await connection.execute("INSERT INTO usage (period_start, input_tokens) VALUES (now(), 42)")
+        for path in ("SOUL.md", "memory/2026-11-22.md", "../../etc/passwd", "/root/.ssh/id"):
+            await connection.execute(
+                "INSERT INTO workspace_files VALUES (%s, %s, 'etag', now())", [path, f"{path}: {HOSTILE}"]
+            )
+    return database_url
+
+
+async def test_the_archive_holds_every_table_and_the_workspace_as_files(instance_database: str) -> None:
+    opened = await export(instance_database)
+    assert [row["title"] for row in rows(opened, "conversations")] == ["Hi"]
+    assert [row["content"] for row in rows(opened, "messages")] == [HOSTILE]
+    assert rows(opened, "skills") == []
+    (memory,) = rows(opened, "memories")
+    assert (memory["content"], memory["tags"]) == ("likes lobster", ["food"])
+    assert [row["input_tokens"] for row in rows(opened, "usage")] == [42]
+    assert opened.read("workspace/SOUL.md").decode() == f"SOUL.md: {HOSTILE}"
+    assert opened.read("workspace/memory/2026-11-22.md").decode().startswith("memory/")
+    readme = opened.read("README.txt").decode()
+    assert "conversations" in readme
+    assert "2026-11-22 12:00 UTC" in readme
+
+
+async def test_no_file_of_the_archive_leaves_the_folder_it_is_unpacked_in(instance_database: str) -> None:
+    names = (await export(instance_database)).namelist()
+    assert {"workspace/etc/passwd", "workspace/root/.ssh/id"} <= set(names)
+    assert [name for name in names if ".." in name or name.startswith("/")] == []
+
+
+async def test_nothing_in_the_archive_lets_anybody_in(instance_database: str) -> None:
+    async with await psycopg.AsyncConnection.connect(instance_database) as connection:
+        await connection.execute(
+            "CREATE TABLE integrations (name text, refresh_token text, client_secrets jsonb, token_count bigint)"
+        )
+        await connection.execute("INSERT INTO integrations VALUES ('gmail', 'canary-token', '{\"a\": \"canary\"}', 7)")
+    opened = await export(instance_database)
+    assert rows(opened, "integrations") == [{"name": "gmail", "token_count": 7}]
+    assert "data/configuration.jsonl" not in opened.namelist()
+    assert not any(b"canary" in opened.read(name) for name in opened.namelist())
+
+
+async def test_a_large_table_leaves_in_pieces(instance_database: str) -> None:
+    async with await psycopg.AsyncConnection.connect(instance_database) as connection:
+        await connection.execute(
+            """
+            INSERT INTO messages (conversation_id, turn, role, content, created_at)
+            SELECT %s, gen_random_uuid(), 'user', repeat(md5(number::text), 200), now()
+            FROM generate_series(1, 2000) AS number
+            """,
+            [CONVERSATION],
+        )
+    largest, number = 0, 0
+    async for piece in archive(instance_database, NOW):
+        largest, number = max(largest, len(piece)), number + 1
+    assert number > 100
+    assert largest < 2**18
+    assert len(rows(await export(instance_database), "messages")) == 2001
+
+
+async def test_a_database_that_is_away_is_told_before_the_first_piece() -> None:
+    with pytest.raises(psycopg.OperationalError):
+        await anext(archive("postgresql://nobody@127.0.0.1:1/none", NOW))
