@@ -57,7 +57,7 @@ def deletion(
 
 
 def valid_warning(warned_at: datetime | None, due_at: datetime) -> datetime | None:
-    """When the last warning before that moment was given. One for an earlier moment is none, if it was put off since."""
+    """When the last warning before that moment was given. If the moment was put off since, there was none."""
     return warned_at if warned_at is not None and warned_at >= due_at - LAST_WARNING else None
 
 
