@@ -27,13 +27,23 @@ class Background:
         self._signals: list[asyncio.Event] = []
         self._stopping = asyncio.Event()
 
-    def work(self, name: str, once: Callable[[], Awaitable[bool]], arrived: asyncio.Event) -> None:
+    def work(
+        self,
+        name: str,
+        once: Callable[[], Awaitable[bool]],
+        arrived: asyncio.Event | None = None,
+        *,
+        poll_seconds: float | None = None,
+    ) -> None:
         """Repeat `once` while it returns True; then wait until `arrived` is set, or look again after the poll time.
 
         The signal makes it quick, the poll makes it certain: what another replica stored signals nobody here.
+        `poll_seconds` is for work that comes less often than the others'.
         """
+        arrived = arrived or asyncio.Event()
         self._signals.append(arrived)
-        self._workers[name] = asyncio.create_task(self._work(name, once, arrived), name=name)
+        pause = self._poll_seconds if poll_seconds is None else poll_seconds
+        self._workers[name] = asyncio.create_task(self._work(name, once, arrived, pause), name=name)
 
     def follow(self, name: str, steps: Callable[[], AsyncGenerator[None, None]]) -> None:
         """Go through steps that never end, and begin anew when one fails."""
@@ -54,7 +64,7 @@ class Background:
             await asyncio.wait(self._workers.values(), timeout=_GRACE_SECONDS)
         await _end(self._workers.values())
 
-    async def _work(self, name: str, once: Callable[[], Awaitable[bool]], arrived: asyncio.Event) -> None:
+    async def _work(self, name: str, once: Callable[[], Awaitable[bool]], arrived: asyncio.Event, pause: float) -> None:
         trouble = _Trouble(name)
         while not self._stopping.is_set():
             arrived.clear()  # before the look, so that what arrives during it is not missed
@@ -66,7 +76,7 @@ class Background:
                 continue
             trouble.over()
             if not busy:
-                await _wait(arrived, self._poll_seconds)
+                await _wait(arrived, pause)
 
     async def _follow(self, name: str, steps: Callable[[], AsyncGenerator[None, None]]) -> None:
         trouble = _Trouble(name)

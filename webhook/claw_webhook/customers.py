@@ -1,30 +1,34 @@
-"""Who pays, what they subscribed to, and where their instance is: the last known state of each."""
+"""Who pays, what they subscribed to, how that stands, and the instance that was wished for: as last recorded.
 
-from collections.abc import Callable
-from dataclasses import dataclass
+`record` is the one place where an outcome is written: the rows, the lines of the billing log and the mails that follow
+from it, in one transaction and before anything is done in the cluster. So a payment that came just in time is known
+here before anybody can act on an older answer, and whoever sees a ClawInstance finds its row.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import datetime
 
 from claw_crds import naming
-from claw_crds.v1alpha1 import ClawInstanceSpec, Customer
-from claw_webhook import outbox
+from claw_crds.v1alpha1 import ClawInstanceSpec
+from claw_webhook import billing_log, outbox
+from claw_webhook.billing import Account, Decision, Memory, Standing, Wished, resumes
+from claw_webhook.billing_log import Entry
 from claw_webhook.database import Connection, Pool, fetch_all, fetch_one
+from claw_webhook.notices import Notice
+from claw_webhook.recording import (
+    after,
+    differences,
+    lock_books,
+    write_customer,
+    write_instance,
+    write_subscription,
+)
 from claw_webhook.stripe_objects import Checkout, Subscription
 
 
-@dataclass(frozen=True)
-class SeenInstance:
-    """A ClawInstance as the cluster shows it."""
-
-    name: str
-    uid: str
-    available: bool
-    """Ready is True, and address and Secret are known."""
-    url: str | None = None
-    secret_name: str | None = None
-
-
 class Customers:
-    """The tables `customers`, `subscriptions`, `checkouts` and `instances`."""
+    """The tables `customers`, `subscriptions`, `checkouts` and `instances`. All methods may raise psycopg.Error."""
 
     def __init__(self, pool: Pool, *, namespace: str, clock: Callable[[], datetime]) -> None:
         self._pool = pool
@@ -46,139 +50,188 @@ class Customers:
             row = await fetch_one(connection, "SELECT details FROM checkouts WHERE subscription = %s", [subscription])
         return Checkout.model_validate_json(row["details"]) if row else None
 
-    async def record(self, subscription: Subscription, spec: ClawInstanceSpec | None) -> None:
-        """The subscription as it is now and, with a spec, its customer and the instance that is about to be applied."""
-        now = self._clock()
+    async def memory(self, subscription: Subscription) -> Memory:
+        """What is remembered of a subscription; of one by which a customer comes back, with the instance that waits."""
+        memory = await self._memory(subscription.id)
+        ended = resumes(subscription)
+        if memory.instance is not None or ended is None:
+            return memory
+        return await self._resumed(memory, ended, subscription.customer.id)
+
+    async def _memory(self, subscription: str) -> Memory:
         async with self._pool.connection() as connection:
-            if spec is not None:
-                await _record_customer(connection, spec.customer, now)
-            await _record_subscription(connection, subscription, spec, now)
-            if spec is not None:
-                await self._record_instance(connection, subscription.id, now)
-
-    async def _record_instance(self, connection: Connection, subscription: str, now: datetime) -> None:
-        # One that is gone and wished for again begins anew.
-        await connection.execute(
-            """
-            INSERT INTO instances (name, namespace, subscription, requested_at) VALUES (%s, %s, %s, %s)
-            ON CONFLICT (name) DO UPDATE
-                SET requested_at = excluded.requested_at, uid = NULL, deleted_at = NULL
-                WHERE instances.deleted_at IS NOT NULL
-            """,
-            [naming.instance_name(subscription), self._namespace, subscription, now],
-        )
-
-    async def instance_seen(self, seen: SeenInstance) -> float | None:
-        """Remember what the cluster shows. Seconds from the wish to now when it became available with this call.
-
-        The welcome mail is put into the outbox in the same transaction, so neither is ever there without the other.
-        Instances that no subscription asked for are nobody's business here.
-        """
-        now = self._clock()
-        values = {
-            "name": seen.name,
-            "namespace": self._namespace,
-            "uid": seen.uid,
-            "url": seen.url,
-            "secret": seen.secret_name,
-            "now": now,
-        }
-        async with self._pool.connection() as connection:
-            # Another uid is another object with another key, made after somebody had deleted the first one.
-            await connection.execute(
-                """
-                UPDATE instances
-                SET uid = %(uid)s, url = NULL, secret_name = NULL, available_at = NULL, available_seconds = NULL,
-                    deleted_at = NULL
-                WHERE name = %(name)s AND namespace = %(namespace)s AND uid IS DISTINCT FROM %(uid)s
-                """,
-                values,
-            )
-            if not seen.available:
-                return None
             row = await fetch_one(
                 connection,
                 """
-                UPDATE instances
-                SET url = %(url)s, secret_name = %(secret)s,
-                    available_at = coalesce(available_at, %(now)s),
-                    available_seconds = coalesce(available_seconds, extract(epoch FROM %(now)s - requested_at))
-                WHERE name = %(name)s AND namespace = %(namespace)s
-                    AND (url, secret_name) IS DISTINCT FROM (%(url)s, %(secret)s)
-                RETURNING available_at = %(now)s AS first, available_seconds AS seconds,
-                    (SELECT customer FROM subscriptions WHERE id = subscription) AS customer
+                SELECT standing, since, deletion_at, warned_at, hold, name, spec, keep_until
+                FROM subscriptions
+                    LEFT JOIN instances ON instances.subscription = subscriptions.id AND instances.deleted_at IS NULL
+                WHERE subscriptions.id = %s
                 """,
-                values,
+                [subscription],
             )
-            if row is None or not row["first"]:
-                return None
-            await outbox.put(
-                connection,
-                outbox.WELCOME,
-                occasion=seen.uid,
-                customer=row["customer"],
-                instance=seen.name,
-                instance_uid=seen.uid,
-                now=now,
-            )
-            return float(row["seconds"])
+        if row is None:
+            return Memory()
+        return Memory(
+            instance=row["name"],
+            spec=_read(row["spec"]),
+            standing=Standing(row["standing"]) if row["standing"] else None,
+            since=row["since"],
+            deletion_at=row["deletion_at"],
+            warned_at=row["warned_at"],
+            keep_until=row["keep_until"],
+            hold=row["hold"],
+        )
 
-    async def instance_gone(self, name: str) -> None:
-        """The cluster no longer has it."""
+    async def _resumed(self, memory: Memory, ended: str, payer: str) -> Memory:
+        """With the instance of the ended subscription, if that is there and was paid by the same customer."""
         async with self._pool.connection() as connection:
-            await connection.execute(
-                "UPDATE instances SET deleted_at = %s WHERE name = %s AND namespace = %s AND deleted_at IS NULL",
-                [self._clock(), name, self._namespace],
+            row = await fetch_one(
+                connection,
+                """
+                SELECT name, spec, keep_until
+                FROM instances JOIN subscriptions ON subscriptions.id = instances.subscription
+                WHERE subscriptions.id = %s AND payer = %s AND standing = %s AND instances.deleted_at IS NULL
+                """,
+                [ended, payer, Standing.ENDED],
             )
+        if row is None:
+            return memory
+        return replace(memory, instance=row["name"], spec=_read(row["spec"]), keep_until=row["keep_until"])
 
-    async def instances_seen_before(self) -> set[str]:
-        """Names of the instances that the cluster has shown and that were not seen to go."""
+    async def subscriptions_of(self, payer: str) -> list[str]:
+        """All subscriptions of a Stripe customer of which something is left to be decided."""
         async with self._pool.connection() as connection:
             rows = await fetch_all(
                 connection,
-                "SELECT name FROM instances WHERE namespace = %s AND uid IS NOT NULL AND deleted_at IS NULL",
-                [self._namespace],
+                """
+                SELECT id FROM subscriptions
+                WHERE payer = %s AND (standing IS DISTINCT FROM %s OR EXISTS (
+                    SELECT FROM instances WHERE subscription = subscriptions.id AND deleted_at IS NULL
+                ))
+                """,
+                [payer, Standing.ENDED],
             )
-        return {row["name"] for row in rows}
+        return [row["id"] for row in rows]
 
+    async def record(
+        self, account: Account, decision: Decision, notices: Sequence[Notice], *, actor: str, why: str, now: datetime
+    ) -> None:
+        """What was decided about the account at `now`. `actor` and `why` are for the billing log."""
+        subscription = account.subscription
+        async with self._pool.connection() as connection:
+            before = await lock_books(connection, subscription.id)
+            books = after(before, decision, {notice.cause for notice in notices}, now)
+            log = _Log(now, actor, why, subscription.id, subscription.customer.id)
+            entries = [log.entry(*difference) for difference in differences(before, books)]
+            if isinstance(decision, Wished):
+                served = decision.standing.is_served
+                await write_customer(connection, decision.spec.customer, now, served=served)
+            await write_subscription(connection, subscription, books, now)
+            name = account.memory.instance or naming.instance_name(subscription.id)
+            if isinstance(decision, Wished):
+                entries += await self._wish(connection, name, account, decision.spec, log)
+            await billing_log.write(connection, entries)
+            for notice in notices:
+                await outbox.put(
+                    connection,
+                    notice.cause,
+                    occasion=notice.occasion,
+                    customer=subscription.customer.id,
+                    instance=account.memory.instance or (name if isinstance(decision, Wished) else None),
+                    details=notice.details,
+                    now=now,
+                )
 
-async def _record_customer(connection: Connection, customer: Customer, now: datetime) -> None:
-    await connection.execute(
+    async def _wish(
+        self, connection: Connection, name: str, account: Account, spec: ClawInstanceSpec, log: "_Log"
+    ) -> list[Entry]:
+        subscription = account.subscription.id
+        ended = await write_instance(
+            connection, name, namespace=self._namespace, subscription=subscription, spec=spec, now=log.at
+        )
+        if ended is not None:
+            # Nothing that was said of the ended one may touch the instance any more.
+            await connection.execute(
+                "UPDATE subscriptions SET deletion_at = NULL, warned_at = NULL, hold = NULL WHERE id = %s", [ended]
+            )
+            return [log.entry("resumed", ended, subscription)]
+        return [] if account.memory.instance else [log.entry("instance", None, name)]
+
+    async def begin_deletion(
+        self, account: Account, notices: Sequence[Notice], *, actor: str, why: str, now: datetime
+    ) -> bool:
+        """Record that the instance is about to be deleted. False when somebody has put a hold on it just now."""
+        subscription = account.subscription
+        async with self._pool.connection() as connection:
+            books = await lock_books(connection, subscription.id)
+            if books.hold is not None:
+                return False
+            log = _Log(now, actor, why, subscription.id, subscription.customer.id)
+            await billing_log.write(connection, [log.entry("deleted", account.memory.instance, None)])
+            for notice in notices:
+                await outbox.put(
+                    connection,
+                    notice.cause,
+                    occasion=notice.occasion,
+                    customer=subscription.customer.id,
+                    instance=account.memory.instance,
+                    details=notice.details,
+                    now=log.at,
+                )
+        return True
+
+    async def hold(self, subscription: str, reason: str, *, actor: str, why: str) -> None:
+        """Let nothing of it be deleted until a person decides, or until it is paid for. The first reason stays.
+
+        One that was never recorded has nothing that could be deleted, and gets none.
         """
-        INSERT INTO customers (id, email, name, company, timezone, locale, created_at, updated_at)
-        VALUES (%(id)s, %(email)s, %(name)s, %(company)s, %(timezone)s, %(locale)s, %(now)s, %(now)s)
-        ON CONFLICT (id) DO UPDATE
-        SET email = excluded.email, name = excluded.name, company = excluded.company, timezone = excluded.timezone,
-            locale = excluded.locale, updated_at = excluded.updated_at
-        """,
-        customer.model_dump() | {"now": now},
-    )
+        await self._set_hold(subscription, reason, actor=actor, why=why)
+
+    async def release(self, subscription: str, *, actor: str, why: str) -> None:
+        """A person decided: the deletion takes its course."""
+        await self._set_hold(subscription, None, actor=actor, why=why)
+
+    async def _set_hold(self, subscription: str, reason: str | None, *, actor: str, why: str) -> None:
+        async with self._pool.connection() as connection:
+            before = await fetch_one(
+                connection, "SELECT hold, payer FROM subscriptions WHERE id = %s FOR NO KEY UPDATE", [subscription]
+            )
+            if before is None or (before["hold"] is None) == (reason is None):
+                return
+            await connection.execute("UPDATE subscriptions SET hold = %s WHERE id = %s", [reason, subscription])
+            log = _Log(self._clock(), actor, why, subscription, before["payer"])
+            await billing_log.write(connection, [log.entry("hold", before["hold"], reason)])
+
+    async def standings(self) -> dict[str, int]:
+        """How many subscriptions there are of each standing; of none yet: empty."""
+        async with self._pool.connection() as connection:
+            rows = await fetch_all(
+                connection,
+                "SELECT coalesce(standing, '') AS standing, count(*) AS number FROM subscriptions GROUP BY 1",
+            )
+        return {row["standing"]: row["number"] for row in rows}
+
+    async def holds(self) -> int:
+        """How many subscriptions wait for a person."""
+        async with self._pool.connection() as connection:
+            row = await fetch_one(connection, "SELECT count(*) AS number FROM subscriptions WHERE hold IS NOT NULL")
+        return row["number"] if row else 0
 
 
-async def _record_subscription(
-    connection: Connection, subscription: Subscription, spec: ClawInstanceSpec | None, now: datetime
-) -> None:
-    # Of one that has ended or is refused, customer and plan stay what they were when it was last served.
-    await connection.execute(
-        """
-        INSERT INTO subscriptions
-            (id, customer, status, plan, price_ids, paid_until, cancel_at_period_end, created_at, updated_at)
-        VALUES
-            (%(id)s, %(customer)s, %(status)s, %(plan)s, %(prices)s, %(paid_until)s, %(cancels)s, %(now)s, %(now)s)
-        ON CONFLICT (id) DO UPDATE
-        SET customer = coalesce(excluded.customer, subscriptions.customer), status = excluded.status,
-            plan = coalesce(excluded.plan, subscriptions.plan), price_ids = excluded.price_ids,
-            paid_until = excluded.paid_until, cancel_at_period_end = excluded.cancel_at_period_end,
-            updated_at = excluded.updated_at
-        """,
-        {
-            "id": subscription.id,
-            "customer": spec.customer.id if spec else None,
-            "status": subscription.status,
-            "plan": spec.plan_ref.name if spec else None,
-            "prices": list(subscription.price_ids),
-            "paid_until": subscription.paid_until,
-            "cancels": subscription.cancel_at_period_end,
-            "now": now,
-        },
-    )
+class _Log:
+    """What all entries of one outcome share."""
+
+    def __init__(self, at: datetime, actor: str, why: str, subscription: str, customer: str | None) -> None:
+        self.at = at
+        self._actor = actor
+        self._why = why
+        self._subscription = subscription
+        self._customer = customer
+
+    def entry(self, action: str, before: object, after: object) -> Entry:
+        return Entry(self.at, self._actor, action, self._why, self._subscription, self._customer, before, after)
+
+
+def _read(spec: str | None) -> ClawInstanceSpec | None:
+    return None if spec is None else ClawInstanceSpec.model_validate_json(spec)

@@ -48,7 +48,11 @@ async def open_pool(url: str, *, size: int, wait_seconds: float = 3) -> AsyncIte
 
 
 async def _configure(connection: Connection) -> None:
-    """Bounds for what a lost peer could otherwise hold for ever: a statement, and the locks of a transaction."""
+    """Bounds for what a lost peer could otherwise hold for ever: a statement, and the locks of a transaction.
+
+    And all times in UTC: in a zone east of it, the last day of the calendar could not be read back.
+    """
+    await connection.execute("SET timezone = 'UTC'")
     await connection.execute(f"SET statement_timeout = '{_STATEMENT_SECONDS}s'")
     await connection.execute(f"SET idle_in_transaction_session_timeout = '{_FORGOTTEN_SECONDS}s'")
     await connection.commit()

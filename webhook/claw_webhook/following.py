@@ -12,12 +12,12 @@ from typing import Any
 from claw_crds.conditions import ConditionStatus, ConditionType
 from claw_crds.resource import Model, ObjectMeta
 from claw_crds.v1alpha1 import SecretRef
-from claw_webhook.customers import Customers, SeenInstance
-from claw_webhook.events import HEALED_BY_PLANS
+from claw_webhook.billing import HEALED_BY_PLANS
 from claw_webhook.inbox import Inbox
 from claw_webhook.instances import Changed, Gone, Instances, Listed
 from claw_webhook.metrics import Metrics
 from claw_webhook.outbox import Outbox
+from claw_webhook.sightings import SeenInstance, Sightings, keep_until
 
 logger = logging.getLogger(__name__)
 
@@ -25,12 +25,14 @@ logger = logging.getLogger(__name__)
 class _Condition(Model):
     type: str
     status: str
+    reason: str | None = None
 
 
 class _Status(Model):
     conditions: tuple[_Condition, ...] = ()
     url: str | None = None
     credentials_secret_ref: SecretRef | None = None
+    usage: dict[str, Any] | None = None
 
 
 class _Instance(Model):
@@ -44,22 +46,23 @@ def seen(body: dict[str, Any]) -> SeenInstance:
     """What a ClawInstance, as the API server wrote it, means to its customer."""
     instance = _Instance.model_validate(body)
     status = instance.status
-    ready = any(
-        condition.type == ConditionType.READY and condition.status == ConditionStatus.TRUE
-        for condition in status.conditions
-    )
+    ready = next((condition for condition in status.conditions if condition.type == ConditionType.READY), None)
+    is_ready = ready is not None and ready.status == ConditionStatus.TRUE
     secret = status.credentials_secret_ref
     return SeenInstance(
         name=instance.metadata.name,
         uid=instance.metadata.uid,
-        available=ready and status.url is not None and secret is not None,
+        available=is_ready and status.url is not None and secret is not None,
         url=status.url,
         secret_name=secret.name if secret else None,
+        ready_reason=ready.reason if ready else None,
+        keep_until=keep_until(instance.metadata.annotations),
+        usage=status.usage,
     )
 
 
 async def follow_instances(
-    instances: Instances, customers: Customers, outbox: Outbox, metrics: Metrics
+    instances: Instances, sightings: Sightings, outbox: Outbox, metrics: Metrics
 ) -> AsyncGenerator[None, None]:
     """Keep the database's picture of the instances, and ask for a welcome mail when one becomes available.
 
@@ -70,21 +73,21 @@ async def follow_instances(
             match change:
                 case Listed(objects):
                     names = {body["metadata"]["name"] for body in objects}
-                    for name in await customers.instances_seen_before() - names:
+                    for name in await sightings.seen_before() - names:
                         # Another replica may have seen it since this list was made.
-                        if not await instances.exists(name):
-                            await customers.instance_gone(name)
+                        if await instances.get(name) is None:
+                            await sightings.gone(name)
                     for body in objects:
-                        await _follow_one(seen(body), customers, outbox, metrics)
+                        await _follow_one(seen(body), sightings, outbox, metrics)
                 case Changed(body):
-                    await _follow_one(seen(body), customers, outbox, metrics)
+                    await _follow_one(seen(body), sightings, outbox, metrics)
                 case Gone(name):
-                    await customers.instance_gone(name)
+                    await sightings.gone(name)
             yield
 
 
-async def _follow_one(instance: SeenInstance, customers: Customers, outbox: Outbox, metrics: Metrics) -> None:
-    seconds = await customers.instance_seen(instance)
+async def _follow_one(instance: SeenInstance, sightings: Sightings, outbox: Outbox, metrics: Metrics) -> None:
+    seconds = await sightings.seen(instance)
     if seconds is None:
         return
     metrics.available_seconds.observe(seconds)

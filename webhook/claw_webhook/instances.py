@@ -107,12 +107,11 @@ class Instances:
         self._secrets = f"/api/v1/namespaces/{namespace}/secrets"
         self._namespace = namespace
 
-    async def apply(self, subscription: str, spec: ClawInstanceSpec) -> None:
-        """Wish for it. Only the fields that are set in `spec` become ours; a person's other choices stay.
+    async def apply(self, name: str, *, subscription: str, spec: ClawInstanceSpec) -> None:
+        """Wish for it, as billed to that subscription. Only what is set in `spec` becomes ours; a person's choices stay.
 
         Raises ClusterRejected when the schema refuses it, ClusterUnavailable for everything else.
         """
-        name = naming.instance_name(subscription)
         manifest = {
             "apiVersion": API_VERSION,
             "kind": ClawInstance.KIND,
@@ -133,20 +132,26 @@ class Instances:
             content_type=_APPLY,
         )
 
-    async def delete(self, subscription: str) -> None:
-        """Wish for none. Gone already is success; the operator's finalizer does the rest."""
+    async def delete(self, name: str, *, uid: str, version: str) -> None:
+        """Delete it as it was when somebody looked; gone already is success. The operator's finalizer does the rest.
+
+        Raises ClusterUnavailable also when it has changed since: look again.
+        """
+        conditions = {"preconditions": {"uid": uid, "resourceVersion": version}}
         try:
-            await self._call("DELETE", f"{self._instances}/{naming.instance_name(subscription)}")
+            await self._call(
+                "DELETE", f"{self._instances}/{name}", body=json.dumps(conditions), content_type="application/json"
+            )
         except _NotFound:
             return
 
-    async def exists(self, name: str) -> bool:
-        """Whether it is there now. Raises ClusterUnavailable when that cannot be known."""
+    async def get(self, name: str) -> dict[str, Any] | None:
+        """The ClawInstance as it is now; None when there is none. Raises ClusterUnavailable when nobody can know."""
         try:
-            await self._call("GET", f"{self._instances}/{name}")
+            body: dict[str, Any] = await self._call("GET", f"{self._instances}/{name}")
         except _NotFound:
-            return False
-        return True
+            return None
+        return body
 
     async def plans(self) -> list[ClawPlan]:
         """The plans on sale. One that cannot be read is left out, so that its price is reported as unknown."""

@@ -12,6 +12,8 @@ from claw_webhook.database import Connection, Pool
 
 CLOCK = "clock"
 """A moment came that was known before: the end of a grace period, of what was paid, of the retention."""
+CUSTOMER = "customer"
+"""Something was changed about who pays."""
 
 
 class Looks:

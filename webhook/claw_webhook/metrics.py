@@ -5,6 +5,7 @@ import math
 import psycopg
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
+from claw_webhook.customers import Customers
 from claw_webhook.inbox import Inbox
 from claw_webhook.outbox import Outbox
 
@@ -61,25 +62,50 @@ class Metrics:
             ["state", "reason"],
             registry=self.registry,
         )
+        self._looks = Gauge(
+            "claw_webhook_looks",
+            "Looks at subscriptions without an event: waiting for their moment, due, or failing.",
+            ["state"],
+            registry=self.registry,
+        )
+        self._subscriptions = Gauge(
+            "claw_webhook_subscriptions",
+            "Subscriptions by how they stand; empty: recorded by an older version, not yet looked at.",
+            ["standing"],
+            registry=self.registry,
+        )
+        self._holds = Gauge(
+            "claw_webhook_holds",
+            "Subscriptions of which nothing is deleted until a person decides: alert on any.",
+            registry=self.registry,
+        )
         self._outbox = Gauge("claw_webhook_outbox", "Mails pending or given up.", ["state"], registry=self.registry)
 
     def watch_restarted(self, resource: str, cause: str) -> None:
         """A watch had to begin again."""
         self.watch_restarts.labels(resource, cause).inc()
 
-    async def exposition(self, inbox: Inbox, outbox: Outbox) -> bytes:
+    async def exposition(self, inbox: Inbox, outbox: Outbox, customers: Customers) -> bytes:
         """Everything in Prometheus' text format. What the database alone knows is NaN while it is away."""
         try:
             backlog, mails = await inbox.backlog(), await outbox.backlog()
+            standings, holds = await customers.standings(), await customers.holds()
         except psycopg.OperationalError:
             self._inbox_pending.set(math.nan)
             self._inbox_age.set(math.nan)
+            self._holds.set(math.nan)
         else:
             self._inbox_pending.set(backlog.pending)
             self._inbox_age.set(backlog.oldest_seconds)
             self._inbox_unserved.clear()
             for (state, reason), number in backlog.unserved.items():
                 self._inbox_unserved.labels(state, reason).set(number)
+            for state, number in backlog.looks.items():
+                self._looks.labels(state).set(number)
+            self._subscriptions.clear()
+            for standing, number in standings.items():
+                self._subscriptions.labels(standing).set(number)
+            self._holds.set(holds)
             for state, number in mails.items():
                 self._outbox.labels(state).set(number)
         return generate_latest(self.registry)

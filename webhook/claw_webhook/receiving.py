@@ -83,5 +83,5 @@ class Receiving:
             logger.info("events can be stored again")
         self._away = False
         if stored in {Stored.NEW, Stored.REVIVED}:
-            logger.info("event %s stored", event.id, extra={"type": event.type, "subscription": event.subscription_id})
+            logger.info("event %s stored", event.id, extra={"type": event.type, "subject": event.subject})
         return stored, web.json_response({"received": True})

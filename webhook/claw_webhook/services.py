@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from claw_webhook.billing_log import BillingLog
 from claw_webhook.customers import Customers
 from claw_webhook.database import Pool, migrate_when_there, open_pool
 from claw_webhook.inbox import Inbox
@@ -16,6 +17,7 @@ from claw_webhook.metrics import Metrics
 from claw_webhook.outbox import Outbox
 from claw_webhook.passes import Passes
 from claw_webhook.settings import Settings
+from claw_webhook.sightings import Sightings
 from claw_webhook.stripe_api import StripeApi, open_stripe
 
 WORKERS = 4
@@ -45,6 +47,8 @@ class Services:
     links: KeyLinks
     passes: Passes
     customers: Customers
+    billing_log: BillingLog
+    sightings: Sightings
     stripe: StripeApi
     instances: Instances
 
@@ -73,6 +77,8 @@ async def open_services(settings: Settings, *, metrics: Metrics, clock: Clock = 
             links=KeyLinks(pool, clock=clock),
             passes=Passes(pool, clock=clock),
             customers=Customers(pool, namespace=settings.claw_namespace, clock=clock),
+            billing_log=BillingLog(pool),
+            sightings=Sightings(pool, namespace=settings.claw_namespace, clock=clock),
             stripe=stripe,
             instances=Instances(
                 api, namespace=settings.claw_namespace, random=random.random, restarted=metrics.watch_restarted

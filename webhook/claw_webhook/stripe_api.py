@@ -1,14 +1,17 @@
-"""Stripe's API, as far as it is called: the subscription as it is now."""
+"""Stripe's API, as far as billing reads it: the subscription as it is now, and what is owed for it."""
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 
 import httpx
 import stripe
 from pydantic import ValidationError
 
-from claw_webhook.stripe_objects import Subscription
+from claw_webhook.stripe_objects import Invoice, Subscription
 
+API_VERSION = "2026-10-28.endive"
+"""What the installed client was written for. Older answers are understood, too: an endpoint sends events in its own."""
+_MOST_OPEN_INVOICES = 100
 _PATIENCE = httpx.Timeout(10, connect=3)
 _RETRIES = 2
 
@@ -25,27 +28,50 @@ class StripeApi:
     """Reads from Stripe. The client brings timeouts and a bounded number of retries."""
 
     def __init__(self, client: stripe.StripeClient) -> None:
-        self._client = client
+        self.client = client
 
     async def subscription(self, subscription: str) -> Subscription:
-        """The subscription as it is now, with its customer. Raises NoSuchSubscription, StripeUnavailable."""
-        try:
-            answer = await self._client.v1.subscriptions.retrieve_async(subscription, {"expand": ["customer"]})
-            return Subscription.model_validate(answer.to_dict())
-        except stripe.InvalidRequestError as error:
-            if error.http_status == 404:
+        """The subscription as it is now, with its customer and latest invoice.
+
+        Raises NoSuchSubscription, StripeUnavailable.
+        """
+        with _failures_told(f"subscription {subscription}"):
+            try:
+                answer = await self.client.v1.subscriptions.retrieve_async(
+                    subscription, {"expand": ["customer", "latest_invoice"]}
+                )
+            except stripe.InvalidRequestError as error:
+                if error.http_status != 404:
+                    raise
                 raise NoSuchSubscription(
                     f"Stripe knows no subscription {subscription}: is STRIPE_SECRET_KEY of the account and the mode"
                     " (live or test) that sent the event?"
                 ) from error
-            raise StripeUnavailable(f"Stripe refused to tell about {subscription}: {error.user_message}") from error
-        except stripe.AuthenticationError as error:
-            raise StripeUnavailable("Stripe does not accept STRIPE_SECRET_KEY: give it a valid one") from error
-        except stripe.StripeError as error:
-            raise StripeUnavailable(f"Stripe did not tell about {subscription}: {type(error).__name__}") from error
-        except ValidationError as error:
-            fields = ", ".join(".".join(map(str, fault["loc"])) for fault in error.errors(include_input=False))
-            raise StripeUnavailable(f"Stripe's answer about {subscription} cannot be read in {fields}") from error
+            return Subscription.model_validate(answer.to_dict())
+
+    async def open_invoices(self, subscription: str) -> tuple[Invoice, ...]:
+        """What is owed for the subscription, newest first. Raises StripeUnavailable."""
+        with _failures_told(f"the open invoices of {subscription}"):
+            answer = await self.client.v1.invoices.list_async(
+                {"subscription": subscription, "status": "open", "limit": _MOST_OPEN_INVOICES}
+            )
+            return tuple(Invoice.model_validate(invoice.to_dict()) for invoice in answer.data)
+
+
+@contextmanager
+def _failures_told(about: str) -> Iterator[None]:
+    """Every failure of a call as StripeUnavailable, with what to do."""
+    try:
+        yield
+    except stripe.AuthenticationError as error:
+        raise StripeUnavailable("Stripe does not accept STRIPE_SECRET_KEY: give it a valid one") from error
+    except stripe.InvalidRequestError as error:
+        raise StripeUnavailable(f"Stripe refused to tell about {about}: {error.user_message}") from error
+    except stripe.StripeError as error:
+        raise StripeUnavailable(f"Stripe did not tell about {about}: {type(error).__name__}") from error
+    except ValidationError as error:
+        fields = ", ".join(".".join(map(str, fault["loc"])) for fault in error.errors(include_input=False))
+        raise StripeUnavailable(f"Stripe's answer about {about} cannot be read in {fields}") from error
 
 
 @asynccontextmanager
@@ -53,7 +79,11 @@ async def open_stripe(secret_key: str, *, base: str) -> AsyncIterator[StripeApi]
     """Stripe at that address, over one httpx session that does not block the loop."""
     transport = stripe.HTTPXClient(timeout=_PATIENCE)
     client = stripe.StripeClient(
-        secret_key, http_client=transport, base_addresses={"api": base}, max_network_retries=_RETRIES
+        secret_key,
+        http_client=transport,
+        stripe_version=API_VERSION,
+        base_addresses={"api": base},
+        max_network_retries=_RETRIES,
     )
     try:
         yield StripeApi(client)

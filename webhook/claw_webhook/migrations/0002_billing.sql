@@ -25,6 +25,7 @@ INSERT INTO looks (subject, due_at, why) SELECT id, now(), 'upgrade' FROM subscr
 -- customers.py
 ALTER TABLE customers ADD COLUMN erased_at timestamptz;
 ALTER TABLE subscriptions
+    ADD COLUMN payer         text,           -- Stripe's id of the customer, known before one can be served
     ADD COLUMN standing      text,           -- billing.Standing
     ADD COLUMN since         timestamptz,    -- when it got there
     ADD COLUMN grace_until   timestamptz,    -- past due: until then it is served
@@ -33,6 +34,8 @@ ALTER TABLE subscriptions
     ADD COLUMN deletion_at   timestamptz,    -- announced to the customer; NULL whenever somebody pays
     ADD COLUMN warned_at     timestamptz,    -- when the last warning before that moment was put into the outbox
     ADD COLUMN hold          text;           -- why nothing may be deleted until a person decides
+UPDATE subscriptions SET payer = customer;
+CREATE INDEX subscriptions_by_payer ON subscriptions (payer);
 ALTER TABLE instances
     ADD COLUMN spec          text,           -- the last one applied, as JSON
     ADD COLUMN ready_reason  text,           -- the STATUS column
