@@ -104,5 +104,5 @@ async def follow_plans(instances: Instances, inbox: Inbox) -> AsyncGenerator[Non
         async for _ in changes:
             revived = await inbox.revive(HEALED_BY_PLANS)
             if revived:
-                logger.info("a plan changed: %d refused events are tried again", revived)
+                logger.info("a plan changed: %d refused subscriptions are tried again", revived)
             yield

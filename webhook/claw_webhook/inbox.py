@@ -100,17 +100,22 @@ class Inbox:
         return stored
 
     async def revive(self, reasons: Iterable[str]) -> int:
-        """Try again what was refused for one of these reasons. Returns how many events and looks that are."""
+        """Try again what was refused for one of these reasons. Returns how many subscriptions that are."""
         now, sought = self._clock(), list(reasons)
         async with self._pool.connection() as connection:
             revived = await _revive(connection, now, reasons=sought)
-            looks = await connection.execute(
-                "UPDATE looks SET due_at = %s, asked = asked + 1 WHERE reason = ANY(%s) AND due_at > %s",
+            looks = await fetch_all(
+                connection,
+                """
+                UPDATE looks SET due_at = %s, asked = asked + 1 WHERE reason = ANY(%s) AND due_at > %s
+                RETURNING subject
+                """,
                 [now, sought, now],
             )
-        if revived or looks.rowcount:
+        subjects = revived | {row["subject"] for row in looks}
+        if subjects:
             self.arrived.set()
-        return revived + looks.rowcount
+        return len(subjects)
 
     @asynccontextmanager
     async def claim(self) -> AsyncIterator[Claim | None]:
@@ -201,13 +206,18 @@ class Inbox:
         )
 
 
-async def _revive(connection: Connection, now: datetime, *, event: str = "", reasons: list[str] | None = None) -> int:
+async def _revive(
+    connection: Connection, now: datetime, *, event: str = "", reasons: list[str] | None = None
+) -> set[str]:
+    """Whom the revived events are about."""
     # The reason stays until the next outcome, so that the same refusal is not reported a second time.
-    revived = await connection.execute(
+    revived = await fetch_all(
+        connection,
         """
         UPDATE inbox SET state = 'pending', attempts = 0, due_at = %s, finished_at = NULL
         WHERE state IN ('refused', 'dead') AND (id = %s OR reason = ANY(%s))
+        RETURNING subject
         """,
         [now, event, reasons or []],
     )
-    return revived.rowcount
+    return {row["subject"] for row in revived}

@@ -108,7 +108,7 @@ class Instances:
         self._namespace = namespace
 
     async def apply(self, name: str, *, subscription: str, spec: ClawInstanceSpec) -> None:
-        """Wish for it, as billed to that subscription. Only what is set in `spec` becomes ours; a person's choices stay.
+        """Wish for it, as billed to that subscription. Only what `spec` sets becomes ours; a person's choices stay.
 
         Raises ClusterRejected when the schema refuses it, ClusterUnavailable for everything else.
         """
@@ -137,11 +137,9 @@ class Instances:
 
         Raises ClusterUnavailable also when it has changed since: look again.
         """
-        conditions = {"preconditions": {"uid": uid, "resourceVersion": version}}
+        options = {"preconditions": {"uid": uid, "resourceVersion": version}}
         try:
-            await self._call(
-                "DELETE", f"{self._instances}/{name}", body=json.dumps(conditions), content_type="application/json"
-            )
+            await self._call("DELETE", f"{self._instances}/{name}", body=options, content_type="application/json")
         except _NotFound:
             return
 
@@ -244,7 +242,7 @@ class Instances:
         path: str,
         *,
         query: dict[str, str] | None = None,
-        body: str | None = None,
+        body: str | dict[str, Any] | None = None,
         content_type: str = "",
     ) -> Any:
         response = await self._send(method, path, query=query, body=body, content_type=content_type, patience=_PATIENCE)
@@ -260,7 +258,7 @@ class Instances:
         *,
         patience: aiohttp.ClientTimeout,
         query: dict[str, str] | None = None,
-        body: str | None = None,
+        body: str | dict[str, Any] | None = None,
         content_type: str = "",
     ) -> aiohttp.ClientResponse:
         """The answer, once its status is known to be good."""

@@ -141,14 +141,6 @@ class World:
         assert row is not None
         return row
 
-    async def eventually_no_instance(self) -> None:
-        """Wait until the cluster has no ClawInstance."""
-
-        async def none_left() -> bool:
-            return not await self.cluster.instances()
-
-        await eventually(none_left, describe=self.story)
-
     async def settled(self) -> None:
         """Wait until everything that Stripe has told is stored, and nothing of it is pending."""
 

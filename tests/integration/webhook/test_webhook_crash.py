@@ -33,7 +33,7 @@ async def test_killed_between_applying_and_noting_it_the_world_is_the_same(world
     await eventually(lambda: not any(event.pending_webhooks for event in world.events()), describe=world.story)
     async with nobody_writes(world, "inbox"):
         before = await world.instance_of(subscription)
-        assert {row["state"] for row in await world.rows("SELECT state FROM inbox WHERE subscription IS NOT NULL")} == {
+        assert {row["state"] for row in await world.rows("SELECT state FROM inbox WHERE subject IS NOT NULL")} == {
             "pending"
         }
         await service.kill()

@@ -25,7 +25,7 @@ async def spec_becomes(world: World, subscription: str, **wanted: Any) -> None:
 
 async def refused(world: World, subscription: str) -> dict[str, Any]:
     """The refusal of a subscription, once all its events are settled."""
-    query = "SELECT * FROM inbox WHERE subscription = %s AND state = 'refused'"
+    query = "SELECT * FROM inbox WHERE subject = %s AND state = 'refused'"
     row = await world.eventually_row(query, subscription)
     await world.settled()
     return row
@@ -231,14 +231,18 @@ async def test_the_api_server_may_be_restarted_in_the_middle(world: World, claw_
         assert len(world.mails.mails) == 1
 
 
-async def test_cancelling_takes_the_instance_down_even_without_its_customer(world: World) -> None:
+async def test_cancelling_suspends_the_instance_even_without_its_customer(world: World) -> None:
     async with world.running():
         subscription = await world.buy()
         await world.instance_of(subscription)
+        await world.settled()
         customer = world.customer_of(subscription)
         await world.controls.cancel(subscription)
         world.stripe.account.change(customer, email=None, name=None)
-        await world.eventually_no_instance()
+        await spec_becomes(world, subscription, state="Suspended")
         await world.settled()
-        (row,) = await world.rows("SELECT status, customer FROM subscriptions")
-        assert row == {"status": "canceled", "customer": customer.id}
+        spec = (await world.instance_of(subscription))["spec"]
+        assert spec["deleteAfter"]
+        assert spec["customer"]["email"] == "ada@example.com"
+        (row,) = await world.rows("SELECT status, standing, customer FROM subscriptions")
+        assert row == {"status": "canceled", "standing": "Ended", "customer": customer.id}

@@ -125,7 +125,7 @@ async def test_the_link_of_an_instance_that_is_gone_says_so(world: World) -> Non
     async with world.running():
         subscription = await world.buy_and_provision(key=KEY)
         link = await world.key_link()
-        await world.controls.cancel(subscription)
+        await world.cluster.delete_instance(naming.instance_name(subscription))
         await world.eventually_row("SELECT * FROM instances WHERE deleted_at IS NOT NULL")
         for answer in (await world.get(link), await world.post(link)):
             assert (answer.status, "no longer there" in answer.text) == (410, True)

@@ -113,12 +113,12 @@ async def test_an_address_that_nobody_has_is_given_up_without_holding_up_others(
         await quiet(world)
 
 
-async def test_a_mail_to_somebody_who_has_left_meanwhile_is_dropped(world: World) -> None:
+async def test_a_welcome_to_an_instance_that_is_gone_meanwhile_is_dropped(world: World) -> None:
     world.mails.answers = ["451 come again"]
     async with world.running():
         subscription = await world.buy_and_provision()
         await world.eventually_row("SELECT * FROM outbox WHERE attempts > 0")
-        await world.controls.cancel(subscription)
+        await world.cluster.delete_instance(naming.instance_name(subscription))
         await world.eventually_row("SELECT * FROM instances WHERE deleted_at IS NOT NULL")
         await world.rows("UPDATE outbox SET due_at = now() RETURNING id")
         await world.eventually_row("SELECT * FROM outbox WHERE state = 'dropped'")

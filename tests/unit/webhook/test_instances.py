@@ -160,7 +160,7 @@ async def test_an_object_of_more_than_a_megabyte_does_not_end_the_watch(server: 
 
 async def test_only_what_billing_decides_is_applied_and_in_utf_8(server: ApiServer, tmp_path: Path) -> None:
     async with cluster_of(server, tmp_path) as (instances, _):
-        await instances.apply("sub_1", SPEC)
+        await instances.apply("claw-1", subscription="sub_1", spec=SPEC)
     (body,) = server.bodies
     assert "👩‍🚀".encode() in body  # as an escaped surrogate pair the API server's YAML reader refuses it
     assert set(json.loads(body)["spec"]) == {"customer", "planRef"}
@@ -185,10 +185,18 @@ async def test_a_refusal_is_told_apart_from_a_bad_moment(
     server.answer = (status, {"message": "spec.customer.email: Invalid value"})
     async with cluster_of(server, tmp_path) as (instances, _):
         with pytest.raises(error, match=r"spec\.customer\.email"):
-            await instances.apply("sub_1", SPEC)
+            await instances.apply("claw-1", subscription="sub_1", spec=SPEC)
 
 
 async def test_deleting_what_is_gone_is_done(server: ApiServer, tmp_path: Path) -> None:
     server.answer = (404, {"message": "not found"})
     async with cluster_of(server, tmp_path) as (instances, _):
-        await instances.delete("sub_1")
+        await instances.delete("claw-1", uid="uid-1", version="7")
+
+
+async def test_only_what_was_looked_at_is_deleted(server: ApiServer, tmp_path: Path) -> None:
+    server.answer = (409, {"message": "the resourceVersion does not match"})
+    async with cluster_of(server, tmp_path) as (instances, _):
+        with pytest.raises(ClusterUnavailable, match="does not match"):
+            await instances.delete("claw-1", uid="uid-1", version="7")
+    assert json.loads(server.bodies[0])["preconditions"] == {"uid": "uid-1", "resourceVersion": "7"}
