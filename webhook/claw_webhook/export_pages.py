@@ -9,6 +9,7 @@ import logging
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from datetime import datetime
+from typing import Any
 
 import psycopg
 from aiohttp import web
@@ -49,7 +50,7 @@ class ExportPages:
             return self._try_again(error)
         if found is None:
             return self._closed(404, "unknown")
-        return self._pages.answer(200, "export", until=f"{found.expires_at:%-d %B %Y, %H:%M} UTC")
+        return self._render(200, "pages/export.html.j2", until=f"{found.expires_at:%-d %B %Y, %H:%M} UTC")
 
     async def download(self, request: web.Request) -> web.StreamResponse:
         """The archive."""
@@ -109,9 +110,12 @@ class ExportPages:
         return response
 
     def _closed(self, status: int, state: str) -> web.Response:
-        return self._pages.answer(status, "export_closed", state=state)
+        return self._render(status, "pages/export_closed.html.j2", state=state)
 
     def _try_again(self, error: Exception) -> web.Response:
         # Without the error's words: psycopg's name the customer's database and role.
         logger.warning("an export could not be made: %s", type(error).__name__)
         return self._closed(503, "unavailable")
+
+    def _render(self, status: int, template: str, **words: Any) -> web.Response:
+        return self._pages.render(status, template, referrer="no-referrer", **words)  # its address is a secret
