@@ -53,10 +53,12 @@ class Settings(BaseSettings):
     stripe_secret_key: Annotated[SecretStr, Field(min_length=1)]
     stripe_webhook_secret: Annotated[tuple[SecretStr, ...], NoDecode]
     stripe_api_url: str = "https://api.stripe.com"
+    stripe_portal_configuration: Annotated[str, Field(pattern=r"^bpc_[A-Za-z0-9_]{1,250}$")] | None = None
     smtp_url: SecretStr
     mail_from: str
     claw_namespace: Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$")] = "claw"
     kubeconfig: FilePath | None = None
+    claw_billing_sweep_seconds: Annotated[float, Field(ge=1)] = 3600.0
     claw_log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
 
     @field_validator("public_url", "stripe_api_url")

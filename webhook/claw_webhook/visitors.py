@@ -1,6 +1,7 @@
 """Who is asking: the address, how often, from which page, and with which cookies."""
 
 import ipaddress
+import re
 import time
 from collections import OrderedDict
 from collections.abc import Callable
@@ -12,6 +13,7 @@ SESSION = "claw_session"
 """Holds a pass of kind `session`: its bearer is the customer."""
 BROWSER = "claw_checkout"
 """Holds a random token: its bearer is the browser that began a checkout."""
+_BROWSER_TOKEN = re.compile(r"[A-Za-z0-9_-]{43}")
 _SITE_PREFIX = 64
 """Of an IPv6 address, this much belongs to one household."""
 
@@ -83,6 +85,12 @@ def is_foreign(request: web.Request, public_url: str) -> bool:
         return request.headers.get("Sec-Fetch-Site", "none") not in {"none", "same-origin"}
     ours = urlsplit(public_url)
     return origin != f"{ours.scheme}://{ours.netloc}" and urlsplit(origin).netloc != request.host
+
+
+def browser_of(request: web.Request) -> str | None:
+    """The token of the browser that began a checkout, if this is one."""
+    token = request.cookies.get(BROWSER, "")
+    return token if _BROWSER_TOKEN.fullmatch(token) else None
 
 
 def set_cookie(answer: web.Response, name: str, value: str, *, seconds: int, public_url: str) -> None:
