@@ -7,6 +7,7 @@ come. It belongs to the first mail that is sent because *we* want something, tog
 """
 
 import asyncio
+import ssl
 import textwrap
 from datetime import datetime
 from email.errors import HeaderParseError, MessageError
@@ -14,6 +15,7 @@ from email.headerregistry import Address
 from email.message import EmailMessage
 from email.policy import SMTP
 from email.utils import format_datetime
+from pathlib import Path
 
 import aiosmtplib
 
@@ -66,11 +68,12 @@ def _wrapped(text: str) -> str:
 
 
 class MailSender:
-    """Hands mails to one server."""
+    """Hands mails to one server. `ca_file` holds the authorities to trust instead of the machine's, as PEM."""
 
-    def __init__(self, server: MailServer, *, local_hostname: str) -> None:
+    def __init__(self, server: MailServer, *, local_hostname: str, ca_file: Path | None = None) -> None:
         self._server = server
         self._local_hostname = local_hostname  # given, because looking it up would block the loop
+        self._tls = ssl.create_default_context(cafile=ca_file)
 
     async def send(self, message: EmailMessage) -> None:
         """Hand it over. Raises MailRefused, MailUnavailable; after the latter it may have left all the same."""
@@ -86,6 +89,7 @@ class MailSender:
                     use_tls=server.tls,
                     # A password never travels in the open; without one, STARTTLS if the server has it.
                     start_tls=True if server.username and not server.tls else None,
+                    tls_context=self._tls,
                     local_hostname=self._local_hostname,
                     timeout=_PATIENCE_SECONDS,
                 )

@@ -55,6 +55,7 @@ class Settings(BaseSettings):
     stripe_api_url: str = "https://api.stripe.com"
     stripe_portal_configuration: Annotated[str, Field(pattern=r"^bpc_[A-Za-z0-9_]{1,250}$")] | None = None
     smtp_url: SecretStr
+    smtp_ca_file: FilePath | None = None
     mail_from: str
     claw_namespace: Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$")] = "claw"
     kubeconfig: FilePath | None = None
