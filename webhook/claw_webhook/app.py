@@ -3,6 +3,7 @@
 import asyncio
 import random
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from functools import partial
 from urllib.parse import urlsplit
 
@@ -10,11 +11,14 @@ import psycopg
 from aiohttp import web
 
 from claw_webhook.background import Background
+from claw_webhook.export_pages import PATH as EXPORT_PATH
+from claw_webhook.export_pages import ExportPages
 from claw_webhook.following import follow_instances, follow_plans
 from claw_webhook.fulfilment import Fulfilment
 from claw_webhook.key_pages import PATH as KEY_PATH
 from claw_webhook.key_pages import KeyPages
 from claw_webhook.mail import MailSender
+from claw_webhook.metering import Metering
 from claw_webhook.metrics import Metrics
 from claw_webhook.pages import Pages
 from claw_webhook.problems import errors_as_problems, problem
@@ -22,6 +26,10 @@ from claw_webhook.receiving import LARGEST_BODY, Receiving
 from claw_webhook.sending import Sending
 from claw_webhook.services import WORKERS, Clock, Services, open_services, utc_now
 from claw_webhook.settings import Settings
+from claw_webhook.storefront import STOREFRONT, close_streams, open_storefront, storefront_routes
+from claw_webhook.stripe_books import StripeBooks
+from claw_webhook.sweep import Sweep
+from claw_webhook.sweeping import Sweeping, SweepMetrics
 
 _POLL_SECONDS = 1.0
 _TIDY_SECONDS = 3600.0
@@ -30,6 +38,7 @@ _PING_SECONDS = 2
 SERVICES = web.AppKey("services", Services)
 RECEIVING = web.AppKey("receiving", Receiving)
 KEY_PAGES = web.AppKey("key_pages", KeyPages)
+EXPORT_PAGES = web.AppKey("export_pages", ExportPages)
 BACKGROUND = web.AppKey("background", Background)
 
 
@@ -38,9 +47,13 @@ def create_app(settings: Settings, *, clock: Clock = utc_now) -> web.Application
     app = web.Application(middlewares=[errors_as_problems], client_max_size=LARGEST_BODY)
     # In this order, and closed in the reverse one.
     app.cleanup_ctx.extend([partial(_services, settings=settings, clock=clock), _handlers, _background])
+    app.on_shutdown.append(close_streams)
     app.router.add_post("/webhooks/stripe", _stripe_delivery)
     app.router.add_get(KEY_PATH, _key_question)
     app.router.add_post(KEY_PATH, _key_answer)
+    app.router.add_get(EXPORT_PATH, _export_question)
+    app.router.add_post(EXPORT_PATH, _export)
+    app.router.add_routes(storefront_routes())
     app.router.add_get("/healthz", _healthz)
     app.router.add_get("/readyz", _readyz)
     app.router.add_get("/metrics", _metrics)
@@ -58,12 +71,12 @@ async def _handlers(app: web.Application) -> AsyncIterator[None]:
     settings, metrics = services.settings, services.metrics
     secrets = [secret.get_secret_value() for secret in settings.stripe_webhook_secret]
     app[RECEIVING] = Receiving(services.inbox, secrets=secrets, metrics=metrics)
-    app[KEY_PAGES] = KeyPages(
-        services.links,
-        instances=services.instances,
-        pages=Pages(contact=settings.sender.addr_spec),
-        metrics=metrics,
+    pages = Pages(contact=settings.sender.addr_spec)
+    app[KEY_PAGES] = KeyPages(services.links, instances=services.instances, pages=pages, metrics=metrics)
+    app[EXPORT_PAGES] = ExportPages(
+        services.passes, pool=services.pool, instances=services.instances, pages=pages, clock=services.clock
     )
+    app[STOREFRONT] = open_storefront(services)
     yield
 
 
@@ -73,6 +86,7 @@ async def _background(app: web.Application) -> AsyncIterator[None]:
     _follow_the_cluster(background, services)
     _fulfil(background, services)
     _send_mails(background, services)
+    _keep_the_books(background, services)
     yield
     await background.stop()
 
@@ -108,13 +122,48 @@ def _send_mails(background: Background, services: Services) -> None:
         services.outbox,
         links=services.links,
         passes=services.passes,
-        mails=MailSender(settings.mail_server, local_hostname=urlsplit(settings.public_url).hostname or "localhost"),
+        mails=MailSender(
+            settings.mail_server,
+            local_hostname=urlsplit(settings.public_url).hostname or "localhost",
+            ca_file=settings.smtp_ca_file,
+        ),
         sender=settings.sender,
         public_url=settings.public_url,
         clock=services.clock,
         metrics=services.metrics,
     )
     background.work("mail", sending.send_one, services.outbox.arrived)
+
+
+def _keep_the_books(background: Background, services: Services) -> None:
+    books, registry = StripeBooks(services.stripe.client), services.metrics.registry
+    sweep = Sweep(
+        services.pool,
+        books=books,
+        stripe=services.stripe,
+        instances=services.instances,
+        customers=services.customers,
+        inbox=services.inbox,
+        looks=services.looks,
+        clock=services.clock,
+    )
+    sweeping = Sweeping(
+        sweep,
+        every=timedelta(seconds=services.settings.claw_billing_sweep_seconds),
+        metrics=SweepMetrics(registry),
+        clock=services.clock,
+        random=random.random,
+    )
+    metering = Metering(
+        services.pool,
+        books=books,
+        instances=services.instances,
+        registry=registry,
+        clock=services.clock,
+        random=random.random,
+    )
+    background.follow("sweep", sweeping.steps)
+    background.follow("metering", metering.steps)
 
 
 async def _stripe_delivery(request: web.Request) -> web.Response:
@@ -127,6 +176,14 @@ async def _key_question(request: web.Request) -> web.Response:
 
 async def _key_answer(request: web.Request) -> web.Response:
     return await request.app[KEY_PAGES].show(request)
+
+
+async def _export_question(request: web.Request) -> web.Response:
+    return await request.app[EXPORT_PAGES].ask(request)
+
+
+async def _export(request: web.Request) -> web.StreamResponse:
+    return await request.app[EXPORT_PAGES].download(request)
 
 
 async def _healthz(request: web.Request) -> web.Response:
