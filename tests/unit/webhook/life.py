@@ -1,7 +1,7 @@
 """A subscription's life without database, cluster and Stripe: look after look, the books kept as the service does."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from claw_crds.v1alpha1 import ClawInstanceSpec, ClawPlan
@@ -51,6 +51,10 @@ class Life:
     def asked(self, subscription: Subscription, now: datetime, arrears: tuple[Invoice, ...] = ()) -> Decision:
         """What would be decided now; nothing is recorded."""
         return decide(self.account(subscription, arrears), self.plans, now)
+
+    def hold(self, reason: str | None) -> None:
+        """A person, or a failure that nobody could mend, stops the deletion; only a person lets it go on."""
+        self.books = replace(self.books, hold=reason)
 
     def look(self, subscription: Subscription, now: datetime, arrears: tuple[Invoice, ...] = ()) -> Decision:
         """Decide, record, mail."""

@@ -1,5 +1,6 @@
 """Stripe's documents for tests, in the shapes that its API really has."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -31,9 +32,9 @@ def plan(
     product_ids: tuple[str, ...] = (),
     monthly: int = 7900,
     currency: str = "usd",
-    **terms: int,
+    terms: Mapping[str, int] | None = None,
 ) -> ClawPlan:
-    """A ClawPlan that is sold under these prices. `terms` are graceDays, retentionDays and trialDays."""
+    """A ClawPlan that is sold under these prices. `terms`: graceDays, retentionDays, trialDays."""
     return ClawPlan.model_validate(
         {
             "metadata": {"name": name},
@@ -43,7 +44,7 @@ def plan(
                 "stripe": {"priceIds": price_ids, "lookupKeys": lookup_keys, "productIds": product_ids},
                 "resources": {"cpu": "1", "memory": "1Gi", "storage": "500Mi"},
                 "models": {"default": "claude-sonnet-4-5"},
-                **terms,
+                **(terms or {}),
             },
         }
     )

@@ -23,7 +23,7 @@ from tests.unit.webhook.stripe_documents import (
     subscription_document,
 )
 
-PRO = plan("pro", price_ids=("price_pro", "price_pro_old"), graceDays=7, retentionDays=30)
+PRO = plan("pro", price_ids=("price_pro", "price_pro_old"), terms={"graceDays": 7, "retentionDays": 30})
 PLANS = (PRO, plan("team", price_ids=("price_team",), monthly=19900))
 SERVED = Memory(
     instance="claw-1",
@@ -236,7 +236,7 @@ def test_a_status_that_stripe_invents_tomorrow_is_refused_and_not_guessed() -> N
 
 @pytest.mark.parametrize("retention", [0, 1, 3, 8])
 def test_a_short_retention_is_kept_and_its_end_is_warned_of(retention: int) -> None:
-    plans = (plan("pro", price_ids=("price_pro",), retentionDays=retention),)
+    plans = (plan("pro", price_ids=("price_pro",), terms={"retentionDays": retention}),)
     over = Subscription.model_validate(subscription_document(**ended(10, **UNPAID_END)))
     decision = decide(Account(over, memory=SERVED), plans, day(10))
     if retention == 0:
