@@ -9,7 +9,6 @@ from typing import Any
 from claw_crds.v1alpha1 import ClawInstanceSpec, Customer
 from claw_webhook.billing import Decision, Nothing, Refusal, Standing, Wished
 from claw_webhook.database import Connection, fetch_one
-from claw_webhook.deletion import LAST_WARNING
 from claw_webhook.notices import Cause
 from claw_webhook.stripe_objects import Subscription
 
@@ -43,6 +42,7 @@ def after(before: Books, decision: Decision, causes: Collection[Cause], now: dat
             return replace(before, deletion_at=None, warned_at=None) if served else before
         case Wished(spec=spec, standing=standing):
             stays = before.standing == standing
+            warned_at = now if Cause.DELETION_DAY in causes else before.warned_at
             return Books(
                 customer=spec.customer.id,
                 plan=spec.plan_ref.name,
@@ -50,7 +50,7 @@ def after(before: Books, decision: Decision, causes: Collection[Cause], now: dat
                 since=before.since if stays else now,
                 grace_until=decision.grace_until,
                 deletion_at=decision.deletion_at,
-                warned_at=_warned_at(before, decision.deletion_at, warns=Cause.DELETION_DAY in causes, now=now),
+                warned_at=warned_at if decision.deletion_at else None,
                 hold=None if standing.is_served else before.hold,
             )
         case Nothing(standing=standing):
@@ -58,15 +58,6 @@ def after(before: Books, decision: Decision, causes: Collection[Cause], now: dat
             return replace(before, standing=standing, since=since, grace_until=None, deletion_at=None, warned_at=None)
         case _:
             return replace(before, standing=Standing.ENDED, since=before.since or now, grace_until=None)
-
-
-def _warned_at(before: Books, deletion_at: datetime | None, *, warns: bool, now: datetime) -> datetime | None:
-    """When the last warning was given: once for each moment of deletion, however often it is looked at meanwhile."""
-    if deletion_at is None:
-        return None
-    if not warns or (before.warned_at is not None and before.warned_at >= deletion_at - LAST_WARNING):
-        return before.warned_at
-    return now
 
 
 def differences(before: Books, now: Books) -> Iterator[tuple[str, Any, Any]]:

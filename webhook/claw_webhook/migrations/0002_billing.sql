@@ -41,6 +41,15 @@ ALTER TABLE instances
     ADD COLUMN ready_reason  text,           -- the STATUS column
     ADD COLUMN keep_until    timestamptz,    -- by the annotation; 9999-12-31 where it cannot be read
     ADD COLUMN usage         text;           -- status.usage, as JSON
+-- What was applied until now follows from the customer and the plan alone.
+UPDATE instances SET spec = json_build_object(
+        'customer', json_strip_nulls(json_build_object(
+            'id', customers.id, 'email', email, 'name', customers.name, 'company', company, 'timezone', timezone,
+            'locale', locale)),
+        'planRef', json_build_object('name', plan),
+        'state', CASE WHEN status IN ('unpaid', 'paused') THEN 'Suspended' ELSE 'Running' END)::text
+    FROM subscriptions JOIN customers ON customers.id = subscriptions.customer
+    WHERE subscriptions.id = instances.subscription AND plan IS NOT NULL;
 -- A customer who comes back brings another subscription to the same instance.
 ALTER TABLE instances ALTER COLUMN subscription DROP NOT NULL;
 
