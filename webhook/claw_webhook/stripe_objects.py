@@ -117,12 +117,6 @@ class Event(StripeModel):
         return None
 
     @property
-    def subscription_id(self) -> str | None:
-        """The subscription that the event is about; None when nothing is to be done about the event."""
-        subject = self.subject
-        return None if subject is None or subject.startswith("cus_") else subject
-
-    @property
     def checkout(self) -> Checkout | None:
         """What the customer entered at the checkout, if this event tells and can be read."""
         if self.type not in _CHECKOUT_TELLS:
