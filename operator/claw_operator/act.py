@@ -40,6 +40,8 @@ class Actor:
                 return await self._database(database.name, "create", database.create(desired.database()))
             case StepKind.RESUME_DATABASE:
                 return await self._database(database.name, "resume", database.resume(owner))
+            case StepKind.ADJUST_DATABASE:
+                return await self._database(database.name, "adjust", database.adjust(desired.database()))
             case StepKind.SUSPEND_DATABASE:
                 return await self._database(database.name, "suspend", database.suspend(owner))
             case StepKind.CREATE_COMPUTE:

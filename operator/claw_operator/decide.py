@@ -5,7 +5,8 @@ with nothing. Steps that come out of the same round touch different things, so t
 and the empty compute are made together, the deployment follows once the database's URL is known, and the runtime is
 configured once it answers. Every step says why, in words that may go into a condition.
 
-A suspended instance whose plan says so is stopped: the compute first, once its runtime knows, then the database.
+A suspended instance whose plan says so is stopped: the compute first, once its runtime knows, then the database. That
+is opened again when a day is set for its deletion, so that its customer can still fetch the data.
 """
 
 from collections.abc import Callable
@@ -30,6 +31,7 @@ class StepKind(StrEnum):
     CREATE_DATABASE = "CreateDatabase"
     CREATE_COMPUTE = "CreateCompute"
     RESUME_DATABASE = "ResumeDatabase"
+    ADJUST_DATABASE = "AdjustDatabase"
     ISSUE_CREDENTIALS = "IssueCredentials"
     ROTATE_KEY = "RotateKey"
     RETIRE_KEY = "RetireKey"
@@ -50,6 +52,7 @@ _TOUCHES = {
     StepKind.CREATE_DATABASE: frozenset({_DATABASE}),
     StepKind.CREATE_COMPUTE: frozenset({_COMPUTE}),
     StepKind.RESUME_DATABASE: frozenset({_DATABASE}),
+    StepKind.ADJUST_DATABASE: frozenset({_DATABASE}),
     StepKind.ISSUE_CREDENTIALS: frozenset({_DATABASE, _SECRET}),
     StepKind.ROTATE_KEY: frozenset({_SECRET}),
     StepKind.RETIRE_KEY: frozenset({_SECRET}),
@@ -138,7 +141,7 @@ def _compute_exists(_: Desired, observed: Observed, __: datetime) -> Step | None
 
 
 def _database_is_open(desired: Desired, observed: Observed, _: datetime) -> Step | None:
-    if desired.stopped or not _is_closed(observed):
+    if desired.closed or not _is_closed(observed):
         return None
     return Step(StepKind.RESUME_DATABASE, Reason.UPDATING, "The database is being opened again.")
 
@@ -168,6 +171,17 @@ def _password_is_accepted(desired: Desired, observed: Observed, now: datetime) -
         message = "The database does not accept its password any more; another one is being issued."
         return Step(StepKind.ISSUE_CREDENTIALS, Reason.DRIFTED, message)
     return None
+
+
+def _database_is_adjusted(desired: Desired, observed: Observed, now: datetime) -> Step | None:
+    database = observed.database
+    if desired.stopped or not isinstance(database, ObservedDatabase) or not database.ready or database.suspended:
+        return None
+    if database.size is None or database.size.is_right_for(desired.database()):
+        return None
+    if _password_is_accepted(desired, observed, now):
+        return None  # one change of the database at a time, and nobody waits for its size
+    return Step(StepKind.ADJUST_DATABASE, Reason.UPDATING, "The database is being resized.")
 
 
 def _runtime_is_deployed(desired: Desired, observed: Observed, now: datetime) -> Step | None:
@@ -233,7 +247,7 @@ def _compute_is_stopped(desired: Desired, observed: Observed, now: datetime) -> 
 
 def _database_is_closed(desired: Desired, observed: Observed, _: datetime) -> Step | None:
     compute, database = observed.compute, observed.database
-    if not desired.stopped or not isinstance(database, ObservedDatabase) or not database.ready or database.suspended:
+    if not desired.closed or not isinstance(database, ObservedDatabase) or not database.ready or database.suspended:
         return None
     if not isinstance(compute, ObservedCompute) or compute.state not in AT_REST:
         return None
@@ -247,6 +261,7 @@ CHECKS: tuple[Check, ...] = (
     _compute_exists,
     _database_is_open,
     _credentials_are_current,  # needs the database; one step at a time, since all of them write one Secret
+    _database_is_adjusted,
     _runtime_is_deployed,  # needs the compute, the credentials and an open database
     _compute_is_adjusted,
     _runtime_is_configured,  # needs the runtime's answer

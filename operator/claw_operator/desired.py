@@ -13,6 +13,7 @@ from claw_crds.configuration import (
     SkillChoices,
 )
 from claw_crds.keys import sha256
+from claw_crds.retention import Retention, retention
 from claw_crds.v1alpha1 import ClawInstance, ClawPlan, State
 from claw_operator.credentials import Credentials
 from claw_operator.external import DesiredCompute, DesiredDatabase, Owner, Size
@@ -51,6 +52,16 @@ class Desired:
     def stopped(self) -> bool:
         """Whether compute and database are to be kept without running."""
         return self.instance.spec.state == State.SUSPENDED and self.plan.spec.stop_when_suspended
+
+    @property
+    def closed(self) -> bool:
+        """Whether nobody is to get into the database. Before it is deleted, its customer may fetch what is in it."""
+        return self.stopped and self.instance.spec.delete_after is None
+
+    @property
+    def retention(self) -> Retention:
+        """When it is to be deleted: by billing, never by the operator."""
+        return retention(self.instance.spec.delete_after, self.instance.metadata.annotations)
 
     @property
     def compute_driver(self) -> str:

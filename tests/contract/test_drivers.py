@@ -14,7 +14,15 @@ import psycopg
 import pytest
 
 from claw_dev.simulators.railway.simulator import RailwaySimulator
-from claw_operator.external import ComputeDriver, ComputeState, DatabaseDriver, Marked, Owner, Transient
+from claw_operator.external import (
+    ComputeDriver,
+    ComputeState,
+    DatabaseDriver,
+    DesiredDatabase,
+    Marked,
+    Owner,
+    Transient,
+)
 from claw_operator.external.budget import Budget
 from claw_operator.external.http import Api
 from claw_operator.external.local import LocalDriver
@@ -150,6 +158,31 @@ async def test_a_suspended_database_lets_nobody_in_until_it_is_resumed(databases
     await databases.delete(owner)
 
 
+async def test_a_database_takes_on_the_size_of_another_plan_and_keeps_what_is_in_it(databases: DatabaseDriver) -> None:
+    owner = new_owner()
+    small = database_of(owner)
+    large = replace(small, cpu_millis=2000, storage_bytes=2**30)
+    with pytest.raises(Transient):
+        await databases.adjust(small)
+    created = await databases.create(small)
+    await eventually(lambda: _is_ready(databases, owner))
+    url = (await databases.issue_credentials(owner)).direct
+    async with await psycopg.AsyncConnection.connect(url) as session:
+        await session.execute("CREATE TABLE kept AS SELECT 42 AS answer")
+
+    for size, other in ((large, small), (large, small), (small, large)):  # once more changes nothing
+        adjusted = await databases.adjust(size)
+        assert (adjusted.id, adjusted.ready, adjusted.suspended) == (created.id, True, False)
+        await eventually(partial(_has_size, databases, size))
+        seen = await databases.observe(owner)
+        assert seen is not None
+        assert seen.size is None or not seen.size.is_right_for(other)
+    async with await psycopg.AsyncConnection.connect(url) as session:
+        cursor = await session.execute("SELECT answer FROM kept")
+        assert await cursor.fetchone() == (42,)
+    await databases.delete(owner)
+
+
 async def test_an_archived_database_lets_nobody_in_and_can_be_deleted(databases: DatabaseDriver) -> None:
     owner, until = new_owner(), datetime.now(UTC) + timedelta(days=30)
     await databases.archive(owner, until)  # nothing to keep is no error
@@ -266,6 +299,12 @@ async def test_the_inventory_of_computes_has_each_of_ours_once(computes: Compute
 async def _is_ready(databases: DatabaseDriver, owner: Owner) -> bool:
     observed = await databases.observe(owner)
     return observed is not None and observed.ready
+
+
+async def _has_size(databases: DatabaseDriver, desired: DesiredDatabase) -> bool:
+    """Whether it has, as far as the driver can tell."""
+    observed = await databases.observe(desired.owner)
+    return observed is not None and (observed.size is None or observed.size.is_right_for(desired))
 
 
 async def _is_suspended(databases: DatabaseDriver, owner: Owner) -> bool:

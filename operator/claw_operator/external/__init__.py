@@ -112,6 +112,20 @@ class ConnectionUrls:
 
 
 @dataclass(frozen=True)
+class DatabaseSize:
+    """What a database may use, as far as its driver can tell and change that."""
+
+    cpu_millis: range
+    """The wishes that are answered with this size. Providers have few sizes, and a wish gets the next larger one."""
+    storage_bytes: int | None = None
+    """Its quota; None where it has none of its own."""
+
+    def is_right_for(self, desired: DesiredDatabase) -> bool:
+        """Whether a database that was made as desired would have this size."""
+        return desired.cpu_millis in self.cpu_millis and self.storage_bytes in (None, desired.storage_bytes)
+
+
+@dataclass(frozen=True)
 class ObservedDatabase:
     """The database as it is."""
 
@@ -122,6 +136,8 @@ class ObservedDatabase:
     size_bytes: int | None = None
     suspended: bool = False
     """Nobody is let in, and it is meant so."""
+    size: DatabaseSize | None = None
+    """None where the driver cannot tell; then it is never resized."""
 
 
 class DatabaseDriver(Protocol):
@@ -145,6 +161,10 @@ class DatabaseDriver(Protocol):
 
     async def issue_credentials(self, owner: Owner) -> ConnectionUrls:
         """Give the database's role a new password. The earlier one is void."""
+        ...
+
+    async def adjust(self, desired: DesiredDatabase) -> ObservedDatabase:
+        """Give it the desired size, as far as the provider sizes databases. What is in it stays, whatever its size."""
         ...
 
     async def suspend(self, owner: Owner) -> ObservedDatabase:

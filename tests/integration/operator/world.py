@@ -13,11 +13,12 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import TypeVar
 
-from claw_crds.configuration import RuntimeConfiguration, RuntimeReport, RuntimeUsage
+from claw_crds.configuration import RuntimeConfiguration, RuntimeHoldings, RuntimeReport, RuntimeUsage
 from claw_crds.keys import sha256
 from claw_operator.external import (
     ComputeState,
     ConnectionUrls,
+    DatabaseSize,
     DesiredCompute,
     DesiredDatabase,
     Drift,
@@ -62,6 +63,8 @@ class Database:
     archived_until: datetime | None = None
     suspended: bool = False
     size_bytes: int | None = None
+    size: DatabaseSize | None = None
+    """What it may use."""
     ready_at: float = 0.0
     """On the loop's clock."""
     unfinished: bool = False
@@ -108,6 +111,7 @@ class World:
         self.crashed = asyncio.Event()
         self.crashes = 0
         self.messages_used = 0
+        self.holdings = RuntimeHoldings(memories=0, agents=0)
         self.seconds: dict[str, float] = {}
         """How long a change takes until it is answered; for `database ready`, how long after its creation; and for
         `runtime answers`, how long after its deployment."""
@@ -149,7 +153,7 @@ class World:
         """The whole world without what is random in it: equal pictures are equal worlds."""
         return {
             "databases": sorted(
-                (name, row.archived_until is not None, row.suspended, row.password is not None)
+                (name, row.archived_until is not None, row.suspended, row.password is not None, str(row.size))
                 for name, row in self.databases.items()
             ),
             "computes": sorted(
@@ -209,7 +213,7 @@ class WorldDatabases:
         if row is not None and row.mark != owner.mark:
             raise NameTaken("the database's name belongs to somebody else")
         if row is None:
-            row = await world._change("create database", owner, lambda: self._insert(owner))
+            row = await world._change("create database", owner, lambda: self._insert(desired))
         return self._observed(row)
 
     async def issue_credentials(self, owner: Owner) -> ConnectionUrls:
@@ -223,6 +227,11 @@ class WorldDatabases:
             )
 
         return await self._world._change("issue credentials", owner, renew)
+
+    async def adjust(self, desired: DesiredDatabase) -> ObservedDatabase:
+        row = self._world.databases[desired.owner.external_name]
+        await self._world._change("adjust database", desired.owner, lambda: setattr(row, "size", _size(desired)))
+        return self._observed(row)
 
     async def suspend(self, owner: Owner) -> ObservedDatabase:
         return await self._set_suspended(owner, "suspend database", suspended=True)
@@ -256,17 +265,28 @@ class WorldDatabases:
     async def aclose(self) -> None:
         pass
 
-    def _insert(self, owner: Owner) -> Database:
+    def _insert(self, desired: DesiredDatabase) -> Database:
+        owner, size = desired.owner, _size(desired)
         ready_at = asyncio.get_running_loop().time() + self._world.seconds.get("database ready", 0.0)
-        row = Database(id=f"db-{next(self._world._ids)}", mark=owner.mark, ready_at=ready_at)
+        row = Database(id=f"db-{next(self._world._ids)}", mark=owner.mark, ready_at=ready_at, size=size)
         self._world.databases[owner.external_name] = row
         return row
 
     def _observed(self, row: Database) -> ObservedDatabase:
         ready = asyncio.get_running_loop().time() >= row.ready_at
         return ObservedDatabase(
-            id=row.id, host="db.example", ready=ready, size_bytes=row.size_bytes, suspended=row.suspended
+            id=row.id,
+            host="db.example",
+            ready=ready,
+            size_bytes=row.size_bytes,
+            suspended=row.suspended,
+            size=row.size,
         )
+
+
+def _size(desired: DesiredDatabase) -> DatabaseSize:
+    """Any size can be had."""
+    return DatabaseSize(range(desired.cpu_millis, desired.cpu_millis + 1), desired.storage_bytes)
 
 
 class WorldComputes:
@@ -414,6 +434,7 @@ class WorldRuntimes:
             configuration_revision=configuration.revision if configuration else None,
             ready=configuration is not None,
             usage=usage if configuration else None,
+            holdings=self._world.holdings if configuration else None,
             fingerprint=row.process,
             database_refuses=not self._world.accepts(row),
         )

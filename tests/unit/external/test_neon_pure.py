@@ -4,6 +4,8 @@ from datetime import UTC, datetime, timedelta, timezone
 from urllib.parse import urlsplit
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from claw_operator.external import ExternalError, Owner, Rejected, Transient, Unauthorized
@@ -12,7 +14,7 @@ from claw_operator.external.neon.errors import Conflict, Locked, Missing, Passwo
 from claw_operator.external.neon.models import Branch, Endpoint, Operation, Problem, RoleWritten
 from claw_operator.external.neon.names import archived_name, archived_until
 from claw_operator.external.neon.options import NeonOptions
-from claw_operator.external.neon.sizes import compute_units
+from claw_operator.external.neon.sizes import LARGEST, compute_units, wishes
 from claw_operator.external.neon.urls import composed_url, connection_urls
 
 UID = "3f2504e0-4f89-41d3-9a0c-0305e82c3301"
@@ -144,6 +146,18 @@ def test_other_names_are_not_archived(name: str) -> None:
 )
 def test_compute_units_are_rounded_up_to_a_size_that_neon_has(cpu_millis: int, least: float, most: float) -> None:
     assert compute_units(cpu_millis) == (least, most)
+
+
+@given(st.integers(min_value=1, max_value=99_999), st.integers(min_value=1, max_value=99_999))
+def test_a_size_is_right_for_the_wishes_that_are_answered_with_it_and_for_no_others(one: int, other: int) -> None:
+    assert one in wishes(*compute_units(one))
+    assert (other in wishes(*compute_units(one))) == (compute_units(other) == compute_units(one))
+
+
+@pytest.mark.parametrize("limits", [(0.5, 1), (0.25, 0.75), (1, 16), (16, 16), (8, 17), (0.25, 0), (0, -1)])
+def test_limits_that_somebody_else_chose_are_right_for_no_wish(limits: tuple[float, float]) -> None:
+    assert not wishes(*limits)
+    assert LARGEST * 1000 in wishes(8, 16)
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ from claw_operator.desired import Desired
 from claw_operator.external import (
     ComputeState,
     ConnectionUrls,
+    DatabaseSize,
     Drift,
     NameTaken,
     ObservedCompute,
@@ -51,7 +52,13 @@ NAME = Drift("name", needs_deployment=False)
 DOMAIN = ObservedDomain("chat.example.com")
 CLOSED = replace(DATABASE, suspended=True)
 NEVER = Tries()
+RESIZE = StepKind.ADJUST_DATABASE
 SOON, LATER = NOW + timedelta(minutes=20), NOW + timedelta(hours=1)
+
+
+def sized(cpu_millis: int, quota: int | None = None) -> ObservedDatabase:
+    """The database, with a size that this many thousandths of a CPU and no others are answered with."""
+    return replace(DATABASE, size=DatabaseSize(range(cpu_millis, cpu_millis + 1), quota))
 
 
 def ago(**time: float) -> Tries:
@@ -232,6 +239,14 @@ CASES = [
         replace(NOTHING, database=DATABASE, compute=replace(EMPTY, size=SMALL)),
         [ISSUE],
     ),
+    ("a database of another size is resized", replace(settled(), database=sized(250)), [RESIZE]),
+    ("... in each direction", replace(settled(), database=sized(4000)), [RESIZE]),
+    ("... also where only its quota differs", replace(settled(), database=sized(1000, 2**20)), [RESIZE]),
+    ("... and beside a deployment", replace(crashed(), database=sized(250)), [RESIZE, DEPLOY]),
+    ("one of the right size is left alone", replace(settled(), database=sized(1000, 500 * 2**20)), []),
+    ("one without a quota of its own has none to be changed", replace(settled(), database=sized(1000)), []),
+    ("one that is not ready is not resized", replace(settled(), database=replace(sized(250), ready=False)), []),
+    ("first it lets its runtime in", replace(settled(), database=replace(sized(250), id="db-2")), [ISSUE]),
     # Keys.
     ("a previous key is kept while it works", replace(settled(), secret=overlapping()), [CONFIGURE]),
     (
@@ -277,6 +292,7 @@ AT_REST = running(STOPPED, state=ComputeState.STOPPED)
         (replace(TOLD, compute=AT_REST, runtime=None), [CLOSE]),
         (replace(TOLD, compute=replace(AT_REST, fingerprint="old", size=SMALL), runtime=None), [CLOSE]),
         (replace(TOLD, compute=AT_REST, runtime=None, database=CLOSED), []),
+        (replace(TOLD, compute=AT_REST, runtime=None, database=replace(sized(1), suspended=True)), []),
         (replace(TOLD, compute=AWAY, runtime=AWAY), []),
         (replace(TOLD, compute=AT_REST, runtime=None, database=AWAY), []),
         (replace(NOTHING, compute=EMPTY, database=DATABASE), [ISSUE]),
@@ -293,6 +309,7 @@ AT_REST = running(STOPPED, state=ComputeState.STOPPED)
         "then its database is closed",
         "whatever has changed meanwhile waits for the resumption",
         "so it rests",
+        "... whatever its size",
         "what cannot be looked at is not stopped",
         "... nor closed",
         "one that is made suspended gets its credentials",
@@ -302,6 +319,18 @@ AT_REST = running(STOPPED, state=ComputeState.STOPPED)
 )
 def test_a_suspended_instance_whose_plan_says_so_is_stopped(observed: Observed, expected: list[StepKind]) -> None:
     assert kinds(decide(STOPPED, observed, NOW).steps) == expected
+
+
+ENDED = desired(of_plan=plan(stopWhenSuspended=True), state="Suspended", deleteAfter="2027-01-15T12:00:00Z")
+
+
+def test_a_database_is_open_once_a_day_is_set_for_its_deletion_and_nothing_else_is() -> None:
+    told = settled(ENDED)
+    at_rest = replace(told, compute=AT_REST, runtime=None)
+    assert kinds(decide(ENDED, told, NOW).steps) == [STOP]
+    assert kinds(decide(ENDED, replace(at_rest, database=CLOSED), NOW).steps) == [OPEN]
+    assert kinds(decide(ENDED, at_rest, NOW).steps) == []
+    assert kinds(decide(ENDED, replace(at_rest, database=sized(1)), NOW).steps) == []
 
 
 @pytest.mark.parametrize(
@@ -412,7 +441,10 @@ def test_the_next_look_is_at_the_first_moment_that_changes_something(observed: O
     assert decide(desired(), observed, NOW).look_again_at == moment
 
 
-DATABASES = [None, AWAY, replace(DATABASE, ready=False), DATABASE, NEW_DATABASE, CLOSED]
+DATABASES = [
+    *(None, AWAY, replace(DATABASE, ready=False), DATABASE, NEW_DATABASE, CLOSED),
+    *(sized(250), replace(sized(250), id="db-2"), replace(sized(250), suspended=True)),
+]
 COMPUTES = [None, AWAY, EMPTY, replace(EMPTY, size=SMALL), AT_REST] + [
     running(state=state, fingerprint=fingerprint, size=size)
     for state in (ComputeState.DEPLOYING, ComputeState.RUNNING, ComputeState.CRASHED, ComputeState.FAILED)
@@ -424,7 +456,7 @@ SECRETS = [None, AWAY, CREDENTIALS, replace(overlapping(), revision=0, previous_
 
 @pytest.mark.parametrize(("database", "secret"), list(product(DATABASES, SECRETS)))
 def test_every_outside_comes_to_rest_and_no_two_steps_touch_one_thing(database: object, secret: object) -> None:
-    for wished, compute in product((desired(), STOPPED), COMPUTES):
+    for wished, compute in product((desired(), STOPPED, ENDED), COMPUTES):
         observed = Observed(database=database, compute=compute, runtime=None, secret=secret)  # type: ignore[arg-type]
         observed = _looked_at(observed)
         for _ in range(8):
@@ -444,6 +476,8 @@ def _carried_out(kind: StepKind, wished: Desired, observed: Observed) -> Observe
     match kind:
         case StepKind.CREATE_DATABASE:
             return replace(observed, database=DATABASE)
+        case StepKind.ADJUST_DATABASE:
+            return replace(observed, database=sized(wished.plan.spec.resources.cpu_millis))
         case StepKind.CREATE_COMPUTE:
             return replace(observed, compute=EMPTY)
         case StepKind.ISSUE_CREDENTIALS:

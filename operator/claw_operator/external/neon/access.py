@@ -62,6 +62,12 @@ class Access:
             return database
         return await self._changed(database, database.endpoint, {"disabled": False}, task)
 
+    async def resize(self, database: NeonDatabase, limits: dict[str, Any], task: str) -> NeonDatabase:
+        """Give the endpoint other limits. Sessions of one that is awake may end over it."""
+        if database.endpoint is None:
+            return database
+        return await self._changed(database, database.endpoint, limits, task)
+
     async def _uri(self, project: str, endpoint: Endpoint, task: str) -> str:
         try:
             return await self._api.connection_uri(project, endpoint, self._options.role, self._options.database, task)

@@ -187,11 +187,9 @@ class NeonApi:
         """Make a project, with its default branch, endpoint, role and database."""
         return await self._write(ProjectWritten, "POST", "/projects", task, {"project": body})
 
-    async def rename_project(self, project: str, name: str, task: str) -> ProjectWritten:
-        """Give a project another name."""
-        return await self._write(
-            ProjectWritten, "PATCH", f"/projects/{_id(project)}", task, {"project": {"name": name}}
-        )
+    async def change_project(self, project: str, body: Json, task: str) -> ProjectWritten:
+        """Change a project's name or settings. What the body does not name stays."""
+        return await self._write(ProjectWritten, "PATCH", f"/projects/{_id(project)}", task, {"project": body})
 
     async def delete_project(self, project: str, task: str) -> Written:
         """Delete a project. One that is gone already is deleted."""

@@ -85,6 +85,10 @@ class BranchLayout:
         answer = await self._writer.write(task, lambda: self._api.rename_branch(self._project, branch, name, task))
         return self.wrote(replace(database, name=answer.branch.name, branch=answer.branch))
 
+    async def allot(self, database: NeonDatabase, desired: DesiredDatabase, task: str) -> NeonDatabase:
+        """Nothing: the project is everybody's."""
+        return database
+
     async def remove(self, owner: Owner, task: str) -> None:
         """Delete the branches that bear the owner's mark, with their endpoints."""
         known = await self._fleet.of(owner)

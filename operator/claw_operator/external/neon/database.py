@@ -3,9 +3,10 @@
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from claw_operator.external import Marked, ObservedDatabase, Owner
+from claw_operator.external import DatabaseSize, Marked, ObservedDatabase, Owner
 from claw_operator.external.neon.models import Branch, Endpoint
 from claw_operator.external.neon.names import archived_until
+from claw_operator.external.neon.sizes import wishes
 
 MARK = "claw.dev/owner"
 """The annotation that holds the owner mark."""
@@ -28,6 +29,8 @@ class NeonDatabase:
     endpoint: Endpoint | None
     created_at: datetime = EPOCH
     size_bytes: int | None = None
+    quota_bytes: int | None = None
+    """How large the data may become; None where the project is everybody's."""
 
     @property
     def is_archived(self) -> bool:
@@ -55,7 +58,15 @@ class NeonDatabase:
             message=obstacle,
             size_bytes=self.size_bytes,
             suspended=not self.is_open,
+            size=self.size,
         )
+
+    @property
+    def size(self) -> DatabaseSize | None:
+        """What it may use; None while it has no endpoint."""
+        least = self.endpoint.autoscaling_limit_min_cu if self.endpoint is not None else None
+        most = self.endpoint.autoscaling_limit_max_cu if self.endpoint is not None else None
+        return None if least is None or most is None else DatabaseSize(wishes(least, most), self.quota_bytes)
 
     @property
     def marked(self) -> Marked | None:

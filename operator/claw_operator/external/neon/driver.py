@@ -28,7 +28,7 @@ from claw_operator.external.neon.api import NeonApi
 from claw_operator.external.neon.branches import BranchLayout
 from claw_operator.external.neon.database import NeonDatabase, chosen
 from claw_operator.external.neon.fleet import BranchFleet
-from claw_operator.external.neon.layout import Layout, endpoint_settings
+from claw_operator.external.neon.layout import Layout, endpoint_limits, endpoint_settings
 from claw_operator.external.neon.names import archived_name
 from claw_operator.external.neon.options import Isolation, NeonOptions
 from claw_operator.external.neon.project_fleet import ProjectFleet
@@ -98,6 +98,17 @@ class NeonDriver:
         if database is None or not database.is_open:
             raise Transient(f"The database of {owner.name} is not ready; it has to be created first")
         return await self._access.issue(database, owner.name)
+
+    async def adjust(self, desired: DesiredDatabase) -> ObservedDatabase:
+        """Give the endpoint, and a project of its own, the desired size. Open sessions may end over it."""
+        task = f"resize the database of {desired.owner.name}"
+        database = await self._existing(desired.owner)
+        if database.size is None or database.size.is_right_for(desired):
+            return database.observed
+        database = await self._layout.allot(database, desired, task)
+        if database.size is not None and not database.size.is_right_for(desired):
+            database = self._layout.wrote(await self._access.resize(database, endpoint_limits(desired), task))
+        return database.observed
 
     async def suspend(self, owner: Owner) -> ObservedDatabase:
         """Disable the endpoint: sessions end, and no connection wakes it."""

@@ -36,6 +36,10 @@ class Layout(Protocol):
         """Give it another name."""
         ...
 
+    async def allot(self, database: NeonDatabase, desired: DesiredDatabase, task: str) -> NeonDatabase:
+        """Change what the desired size means for the project, where that is the instance's own."""
+        ...
+
     async def remove(self, owner: Owner, task: str) -> None:
         """Remove everything that bears the owner's mark. Raises Rejected for what must not be removed."""
         ...
@@ -59,10 +63,15 @@ def region_of(desired: DesiredDatabase, options: NeonOptions) -> str | None:
     return wished if wished is not None and wished.startswith(_REGIONS) else options.region
 
 
+def endpoint_limits(desired: DesiredDatabase) -> dict[str, float]:
+    """How large an endpoint may become, in the words of Neon's API."""
+    least, most = compute_units(desired.cpu_millis)
+    return {"autoscaling_limit_min_cu": least, "autoscaling_limit_max_cu": most}
+
+
 def endpoint_settings(desired: DesiredDatabase, options: NeonOptions) -> dict[str, Any]:
     """How large an endpoint may become and when it sleeps, in the words of Neon's API."""
-    least, most = compute_units(desired.cpu_millis)
-    settings: dict[str, Any] = {"autoscaling_limit_min_cu": least, "autoscaling_limit_max_cu": most}
+    settings: dict[str, Any] = {**endpoint_limits(desired)}
     if options.suspend_timeout_seconds is not None:  # the Free plan refuses any value, even its own
         settings["suspend_timeout_seconds"] = options.suspend_timeout_seconds
     return settings

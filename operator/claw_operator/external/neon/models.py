@@ -48,6 +48,8 @@ class Endpoint(_Tolerant):
     type: str = "read_write"
     disabled: bool = False
     """Nobody is let in, and no connection wakes it."""
+    autoscaling_limit_min_cu: float | None = None
+    autoscaling_limit_max_cu: float | None = None
 
 
 class Operation(_Tolerant):
@@ -91,6 +93,18 @@ class Database(_Tolerant):
     name: str
 
 
+class Quota(_Tolerant):
+    """What a project may use."""
+
+    logical_size_bytes: int | None = None
+
+
+class ProjectSettings(_Tolerant):
+    """A project's settings."""
+
+    quota: Quota | None = None
+
+
 class Project(_Tolerant):
     """A project. Its name need not be unique."""
 
@@ -101,7 +115,14 @@ class Project(_Tolerant):
     """Bytes of data and history together."""
     store_passwords: bool = True
     """Whether Neon can tell a password again."""
+    settings: ProjectSettings | None = None
     created_at: datetime | None = None
+
+    @property
+    def quota_bytes(self) -> int | None:
+        """How large its data may become; None where Neon does not say."""
+        quota = self.settings.quota if self.settings is not None else None
+        return quota.logical_size_bytes if quota is not None else None
 
 
 class Annotation(_Tolerant):

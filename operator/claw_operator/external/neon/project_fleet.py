@@ -6,7 +6,7 @@ it said is remembered: its mark cannot change. A project that a person renamed i
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from time import monotonic as process_time
 
 from claw_crds import naming
@@ -145,7 +145,7 @@ class ProjectFleet:
             details = await self._asked(database.project_id, Lane.URGENT)
         if details is None:
             return database
-        return of_project(_project_of(database), details)
+        return replace(database, mark=details.mark, branch=details.branch, endpoint=details.endpoint)
 
     async def _asked(self, project: str, lane: Lane) -> Details | None:
         read_at = self._monotonic()
@@ -176,13 +176,5 @@ def of_project(project: Project, details: Details) -> NeonDatabase:
         created_at=project.created_at or EPOCH,
         # Read with the list, while the branch's own size would cost a call for each project.
         size_bytes=project.synthetic_storage_size,
-    )
-
-
-def _project_of(database: NeonDatabase) -> Project:
-    return Project(
-        id=database.project_id,
-        name=database.name,
-        created_at=database.created_at,
-        synthetic_storage_size=database.size_bytes,
+        quota_bytes=project.quota_bytes,
     )

@@ -16,7 +16,7 @@ from claw_operator.external import DesiredDatabase, Owner, Rejected
 from claw_operator.external.http import NoAnswer
 from claw_operator.external.neon.api import NeonApi
 from claw_operator.external.neon.database import EPOCH, MARK, NeonDatabase, chosen, read_write, ready
-from claw_operator.external.neon.layout import endpoint_settings, region_of
+from claw_operator.external.neon.layout import endpoint_limits, endpoint_settings, region_of
 from claw_operator.external.neon.models import ProjectWritten
 from claw_operator.external.neon.options import NeonOptions
 from claw_operator.external.neon.project_fleet import ProjectFleet
@@ -92,10 +92,17 @@ class ProjectLayout:
             await self.writer(answer.project.id).finished(answer, task)
             return self.wrote(_database(answer, owner))
 
+    async def allot(self, database: NeonDatabase, desired: DesiredDatabase, task: str) -> NeonDatabase:
+        """Change the project's quota, and the size of endpoints to come."""
+        project = database.project_id
+        change = {"settings": _settings(desired), "default_endpoint_settings": endpoint_limits(desired)}
+        await self.writer(project).write(task, lambda: self._api.change_project(project, change, task))
+        return self.wrote(replace(database, quota_bytes=desired.storage_bytes))
+
     async def rename(self, database: NeonDatabase, name: str, task: str) -> NeonDatabase:
         """Give the project another name."""
         project = database.project_id
-        answer = await self.writer(project).write(task, lambda: self._api.rename_project(project, name, task))
+        answer = await self.writer(project).write(task, lambda: self._api.change_project(project, {"name": name}, task))
         return self.wrote(replace(database, name=answer.project.name))
 
     async def remove(self, owner: Owner, task: str) -> None:
@@ -150,11 +157,15 @@ class ProjectLayout:
                 "annotations": {MARK: desired.owner.mark},
             },
             "default_endpoint_settings": endpoint_settings(desired, options),
-            "settings": {"quota": {"logical_size_bytes": desired.storage_bytes}},
+            "settings": _settings(desired),
         }
         region = region_of(desired, options)
         body |= {"region_id": region} if region is not None else {}
         return body | ({"org_id": options.org_id} if options.org_id is not None else {})
+
+
+def _settings(desired: DesiredDatabase) -> dict[str, Any]:
+    return {"quota": {"logical_size_bytes": desired.storage_bytes}}
 
 
 def _database(answer: ProjectWritten, owner: Owner) -> NeonDatabase:
@@ -170,4 +181,5 @@ def _database(answer: ProjectWritten, owner: Owner) -> NeonDatabase:
         branch=ready(branch),
         endpoint=read_write(answer.endpoints, branch.id),
         created_at=project.created_at or EPOCH,
+        quota_bytes=project.quota_bytes,
     )

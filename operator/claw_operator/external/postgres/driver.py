@@ -110,6 +110,12 @@ class PostgresDriver:
             await _execute(session, owner, "ALTER ROLE {name} PASSWORD {verifier}", verifier=verifier.decode())
         return ConnectionUrls(connection_url(self._admin_url, owner.external_name, password))
 
+    async def adjust(self, desired: DesiredDatabase) -> ObservedDatabase:
+        """Nothing: all databases share one server. So `size` is never told, and nobody asks."""
+        owner = desired.owner
+        async with self._sessions.session(f"look for the database of {owner.name}") as session:
+            return self._described(await self._existing(session, owner))
+
     async def suspend(self, owner: Owner) -> ObservedDatabase:
         """Keep the data; the role can no longer log in, and its sessions end."""
         async with self._alone(owner, f"suspend the database of {owner.name}") as session:
