@@ -24,6 +24,9 @@ ACCEPT_DATABASE_LOSS = "claw.dev/accept-database-loss"
 KEEP_UNTIL = "claw.dev/keep-until"
 """A moment (RFC 3339) before which an instance that is to be deleted stays: later than `spec.deleteAfter`, it wins."""
 
+STEERING = (PAUSED, RECONCILE_REQUESTED_AT, RETRY_REQUESTED_AT, ACCEPT_DATABASE_LOSS, KEEP_UNTIL)
+"""All of them: a change of any other annotation asks for nothing."""
+
 # Labels on what the webhook service and the operator create.
 MANAGED_BY = "app.kubernetes.io/managed-by"
 INSTANCE = "claw.dev/instance"

@@ -20,6 +20,10 @@ class News:
 
 
 _WARNINGS = (Reason.DEGRADED, Reason.FAILED)
+_TOLD_WHEN_THEY_BEGIN = {
+    ConditionType.SYNCED: Reason.UNREADABLE_ANNOTATION,
+    ConditionType.WITHIN_PLAN: Reason.OVER_LIMITS,
+}
 _STEPS = {
     StepKind.ROTATE_KEY: ("KeyRotated", "The API key was rotated; the earlier one still works for an hour."),
     StepKind.RETIRE_KEY: ("KeyRetired", "The previous API key has expired."),
@@ -33,6 +37,10 @@ def news(before: ClawInstanceStatus, after: ClawInstanceStatus, done: Sequence[S
     if now is not None and (was is None or was.reason != now.reason):
         kind = "Warning" if now.reason in _WARNINGS else "Normal"
         told.append(News(kind, now.reason.value, now.message, "Reconcile"))
+    for kind_of, reason in _TOLD_WHEN_THEY_BEGIN.items():
+        was, now = find(before.conditions, kind_of), find(after.conditions, kind_of)
+        if now is not None and now.reason == reason and (was is None or was.reason != reason):
+            told.append(News("Warning", reason.value, now.message, "Reconcile"))
     for step in done:
         if step.kind in _STEPS:
             told.append(News("Normal", *_STEPS[step.kind], step.kind.value))

@@ -128,10 +128,16 @@ def _ready(desired: Desired, parts: Sequence[Finding], *, was_ready: bool) -> Fi
 
 
 def _synced(desired: Desired, outcome: Outcome) -> Finding:
-    if not outcome.failures:
-        return Finding(TRUE, Reason.RECONCILE_SUCCESS, desired.refused())
-    first = outcome.failures[0]
-    return Finding(FALSE, reason_of(first.error), str(first))
+    if outcome.failures:
+        first = outcome.failures[0]
+        return Finding(FALSE, reason_of(first.error), str(first))
+    if (unreadable := desired.retention.unreadable) is not None:
+        message = (
+            f"Annotation {naming.KEEP_UNTIL} is no moment: {unreadable}. The instance is not deleted until that is "
+            "corrected, for example to 2027-01-31T12:00:00Z, or removed."
+        )
+        return Finding(FALSE, Reason.UNREADABLE_ANNOTATION, message)
+    return Finding(TRUE, Reason.RECONCILE_SUCCESS, desired.refused())
 
 
 def _database(desired: Desired, observed: Observed, outcome: Outcome) -> Finding:
@@ -147,23 +153,11 @@ def _database(desired: Desired, observed: Observed, outcome: Outcome) -> Finding
             return _unknown(unknown)
         case ObservedDatabase(suspended=True):
             return _pending(outcome, StepKind.RESUME_DATABASE) or _STOPPED
-        case ObservedDatabase(ready=True) as database:
-            return Finding(TRUE, Reason.AVAILABLE, _overfull(desired, database))
+        case ObservedDatabase(ready=True):
+            return Finding(TRUE, Reason.AVAILABLE)
         case ObservedDatabase() as database:
             return Finding(FALSE, Reason.CREATING, database.message or "The database is being created.")
     return _pending(outcome, StepKind.CREATE_DATABASE) or Finding(FALSE, Reason.PENDING, "There is no database yet.")
-
-
-def _overfull(desired: Desired, database: ObservedDatabase) -> str:
-    """What there is to say of a database that holds more than its plan gives: in tens of percent, or it never rests."""
-    allowed = desired.plan.spec.resources.storage_bytes
-    if database.size_bytes is None or database.size_bytes <= allowed:
-        return ""
-    percent = database.size_bytes * 10 // allowed * 10
-    return (
-        f"The database takes at least {percent} % of the {desired.plan.spec.resources.storage} of plan "
-        f"{desired.plan.metadata.name}: delete data, or choose a larger plan."
-    )
 
 
 def _compute(desired: Desired, observed: Observed, outcome: Outcome) -> Finding:

@@ -23,12 +23,14 @@ from claw_crds.v1alpha1 import (
     ProvisioningStatus,
     RuntimeStatus,
     SecretRef,
+    State,
     UsageStatus,
 )
 from claw_operator.decide import Observed, Unknown, database_vanished
 from claw_operator.desired import Desired
 from claw_operator.external import ObservedCompute
 from claw_operator.findings import Findings, Outcome, alive
+from claw_operator.fitting import within_plan
 
 _MESSAGE_LIMIT = 1024
 _NAME_LIMIT = 255
@@ -43,7 +45,8 @@ def compute_status(
     """The status of an instance that is to live."""
     instance, earlier = desired.instance, desired.instance.status
     usage = _usage(observed) or earlier.usage
-    findings = alive(desired, observed, outcome, provisioning, now)
+    fit = {ConditionType.WITHIN_PLAN: within_plan(desired, observed)}
+    findings = {**alive(desired, observed, outcome, provisioning, now), **fit}
     fresh = ClawInstanceStatus(
         conditions=earlier.conditions,
         url=observed.compute.url if isinstance(observed.compute, ObservedCompute) else earlier.url,
@@ -53,6 +56,7 @@ def compute_status(
         database=_database(desired, observed),
         runtime=_runtime(observed, earlier.runtime, now),
         usage=usage,
+        deletion_time=desired.retention.deletion_time if instance.spec.state == State.SUSPENDED else None,
         provisioning=provisioning,
         cost=_cost(desired, usage),
     )

@@ -15,8 +15,6 @@ from claw_crds.v1alpha1 import ClawPlan
 
 Body = dict[str, Any]
 
-_STEERING = (naming.PAUSED, naming.RECONCILE_REQUESTED_AT, naming.RETRY_REQUESTED_AT, naming.ACCEPT_DATABASE_LOSS)
-
 
 class Store:
     """Objects by UID, plans by name."""
@@ -97,5 +95,5 @@ def _wish(body: Body) -> tuple[object, ...]:
         meta.get("generation"),
         meta.get("deletionTimestamp"),
         naming.FINALIZER in meta.get("finalizers", []),
-        *(annotations.get(name) for name in _STEERING),
+        *(annotations.get(name) for name in naming.STEERING),
     )

@@ -136,10 +136,11 @@ async def test_a_database_that_outgrew_its_plan_says_so_and_goes_on(operator: Op
         await operator.until_reason("ada", "Available")
         _, database = things(operator)
         database.size_bytes = 650 * 2**20
-        found = await operator.until("ada", lambda o: "130 %" in condition(o, "DatabaseReady")["message"])
+        found = await operator.until("ada", lambda o: condition(o, "WithinPlan")["status"] == "False")
+        assert "storage: 650 MiB of 500 MiB" in condition(found, "WithinPlan")["message"]
         assert available(found)
         await operator.patch("ada", {"planRef": {"name": "team"}})
-        await operator.until("ada", lambda o: condition(o, "DatabaseReady")["message"] == "")
+        await operator.until("ada", lambda o: condition(o, "WithinPlan")["status"] == "True")
 
 
 class TestSuspension:
@@ -198,6 +199,24 @@ class TestSuspension:
         assert after["metadata"]["resourceVersion"] == before["metadata"]["resourceVersion"]
         assert operator.world.log == log
         assert after["status"]["provisioning"]["readyAt"], "it is never rolled back"
+
+    async def test_before_its_data_is_deleted_its_database_is_opened_and_nothing_else(
+        self, operator: Operator, plan: str
+    ) -> None:
+        async with operator.running():
+            await operator.apply("ada", planRef={"name": plan})
+            await operator.until_reason("ada", "Available")
+            compute, database = things(operator)
+            await operator.patch("ada", {"state": "Suspended"})
+            await operator.until("ada", lambda o: condition(o, "DatabaseReady")["reason"] == "Stopped")
+            await operator.patch("ada", {"deleteAfter": "2027-01-15T12:00:00Z"})
+            ended = await operator.until("ada", lambda o: condition(o, "DatabaseReady")["reason"] == "Available")
+            assert [condition(ended, kind)["reason"] for kind in ("Ready", "ComputeReady", "RuntimeReady")] == [
+                "Suspended",
+                "Stopped",
+                "Stopped",
+            ]
+            assert (database.suspended, compute.state) == (False, ComputeState.STOPPED)
 
     async def test_a_stopped_instance_can_be_deleted(self, operator: Operator, plan: str) -> None:
         async with operator.running():

@@ -43,6 +43,25 @@ def test_another_reason_is_news_and_another_message_is_not(
     assert [(item.kind, item.reason) for item in news(before, after, [])] == ([told] if told else [])
 
 
+@pytest.mark.parametrize(
+    ("kind", "reason", "before"),
+    [
+        (ConditionType.SYNCED, Reason.UNREADABLE_ANNOTATION, Reason.RECONCILE_SUCCESS),
+        (ConditionType.WITHIN_PLAN, Reason.OVER_LIMITS, Reason.WITHIN_LIMITS),
+    ],
+)
+def test_what_a_person_has_to_look_at_is_told_when_it_begins(
+    kind: ConditionType, reason: Reason, before: Reason
+) -> None:
+    was, now, still = (
+        with_findings(ClawInstanceStatus(), {kind: Finding(ConditionStatus.FALSE, said, message)}, 1, NOW)
+        for said, message in ((before, ""), (reason, "Look."), (reason, "Look again."))
+    )
+    warning = News("Warning", reason.value, "Look.", "Reconcile")
+    assert news(ClawInstanceStatus(), now, []) == news(was, now, []) == [warning]
+    assert news(now, still, []) == news(now, was, []) == []
+
+
 @pytest.mark.parametrize("kind", list(StepKind))
 def test_of_the_steps_only_those_that_concern_the_owner_are_told(kind: StepKind) -> None:
     told = [item.reason for item in news(ready(Reason.AVAILABLE), ready(Reason.AVAILABLE), [step(kind)])]

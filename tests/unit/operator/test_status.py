@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from claw_crds import naming
 from claw_crds.conditions import ConditionStatus, ConditionType, Reason
 from claw_crds.configuration import RuntimeUsage
 from claw_crds.v1alpha1 import ClawInstanceStatus, DatabaseStatus, DomainStatus, ProvisioningStatus
@@ -296,20 +297,6 @@ def test_a_stopped_instance_says_what_has_stopped(
     ]
 
 
-@pytest.mark.parametrize(
-    ("mebibytes", "percent"), [(None, None), (1, None), (500, None), (501, 100), (549, 100), (550, 110), (5000, 1000)]
-)
-def test_a_database_above_its_plan_says_so_in_steps_that_rest(mebibytes: int | None, percent: int | None) -> None:
-    size = None if mebibytes is None else mebibytes * 2**20
-    found = of(replace(settled(), database=replace(DATABASE, size_bytes=size)))[DATABASE_READY]
-    assert (found.status, found.reason) == (TRUE, Reason.AVAILABLE)
-    assert found.message == (
-        ""
-        if percent is None
-        else f"The database takes at least {percent} % of the 500Mi of plan pro: delete data, or choose a larger plan."
-    )
-
-
 def test_a_domain_says_what_its_owner_has_still_to_set() -> None:
     waiting = ObservedDomain("chat.example.com", ("CNAME chat -> abc.example", "TXT _claw -> 123"))
     for domain, message in (
@@ -340,6 +327,41 @@ def test_what_the_plan_does_not_give_is_told_although_all_is_well() -> None:
     synced = of(settled(), assistant={"model": "gpt-9"})[SYNCED]
     assert (synced.status, synced.reason) == (TRUE, Reason.RECONCILE_SUCCESS)
     assert "gpt-9" in synced.message
+
+
+KEPT = {"annotations": {naming.KEEP_UNTIL: "2027-02-01"}}
+FOR_EVER = {"annotations": {naming.KEEP_UNTIL: "for ever"}}
+DELETE_AFTER = "2027-01-15T12:00:00Z"
+
+
+def test_an_annotation_that_is_no_moment_is_told() -> None:
+    synced = of(settled(), metadata=FOR_EVER)[SYNCED]
+    assert (synced.status, synced.reason) == (FALSE, Reason.UNREADABLE_ANNOTATION)
+    assert "claw.dev/keep-until is no moment: for ever." in synced.message
+    assert of(settled(), metadata=KEPT)[SYNCED].reason == Reason.RECONCILE_SUCCESS
+    failure = Outcome(failures=[Failure("deploy", Rejected("never"))])
+    assert alive(desired(metadata=FOR_EVER), settled(), failure, EVER_READY, NOW)[SYNCED].reason == Reason.REJECTED
+
+
+@pytest.mark.parametrize(
+    ("metadata", "spec", "told"),
+    [
+        ({}, {}, None),
+        (KEPT, {}, None),
+        ({}, {"state": "Suspended"}, None),
+        (KEPT, {"state": "Suspended"}, None),
+        ({}, {"state": "Suspended", "deleteAfter": DELETE_AFTER}, DELETE_AFTER),
+        (KEPT, {"state": "Suspended", "deleteAfter": DELETE_AFTER}, "2027-02-01T00:00:00Z"),
+        (FOR_EVER, {"state": "Suspended", "deleteAfter": DELETE_AFTER}, None),
+        ({}, {"state": "Running", "deleteAfter": DELETE_AFTER}, None),  # stored before the rule against it
+    ],
+)
+def test_the_moment_of_deletion_is_told_of_a_suspended_instance(
+    metadata: dict[str, Any], spec: dict[str, Any], told: str | None
+) -> None:
+    wished = desired(metadata=metadata, **spec)
+    status = compute_status(wished, settled(wished), Outcome(), EVER_READY, NOW)
+    assert status.wire().get("deletionTime") == told
 
 
 @pytest.mark.parametrize(
@@ -384,6 +406,8 @@ def test_every_reason_of_the_catalogue_is_said_by_somebody() -> None:
     said |= {Reason.PROVISIONING, Reason.DEGRADED, Reason.SUSPENDED}  # test_ready_summarises and the one after it
     said |= {Reason.RECONCILE_SUCCESS, Reason.PAUSED, Reason.INVALID_SPEC, Reason.PLAN_NOT_FOUND}
     said |= {Reason.STOPPED}  # test_a_stopped_instance_says_what_has_stopped
+    said |= {Reason.UNREADABLE_ANNOTATION}  # test_an_annotation_that_is_no_moment_is_told
+    said |= {Reason.WITHIN_LIMITS, Reason.OVER_LIMITS, Reason.NOT_KNOWN}  # test_fitting
     said |= {Reason.DELETING, Reason.FAILED, Reason.ROLLED_BACK}  # test_the_other_findings
     assert said == set(Reason)
 
@@ -393,6 +417,7 @@ class TestTheStatus:
 
     def test_it_is_computed_from_what_is_there(self) -> None:
         status = compute_status(desired(), settled(), Outcome(), EVER_READY, NOW)
+        assert [c.type for c in status.conditions] == list(ConditionType)
         assert status.wire() | {"conditions": []} == {
             "observedGeneration": 1,
             "conditions": [],
@@ -510,7 +535,7 @@ class TestConditions:
     def test_they_stand_in_one_order_and_those_not_looked_at_stay(self) -> None:
         status = with_findings(ClawInstanceStatus(), of(settled()), 1, NOW)
         paused = with_findings(status, findings.paused(), 2, NOW)
-        assert [c.type for c in paused.conditions] == list(ConditionType)
+        assert [c.type for c in paused.conditions] == [READY, SYNCED, DATABASE_READY, COMPUTE_READY, RUNTIME_READY]
         assert condition(paused, READY) == condition(status, READY)
         assert condition(paused, SYNCED).observed_generation == 2
 

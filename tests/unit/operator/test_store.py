@@ -80,6 +80,7 @@ def test_a_deletion_that_is_seen_before_the_answer_to_a_write_stays_a_deletion()
         ({"annotations": {naming.RECONCILE_REQUESTED_AT: "now"}}, True),
         ({"annotations": {naming.RETRY_REQUESTED_AT: "now"}}, True),
         ({"annotations": {naming.ACCEPT_DATABASE_LOSS: "db-1"}}, True),
+        ({"annotations": {naming.KEEP_UNTIL: "2027-01-17"}}, True),
     ],
     ids=lambda value: str(value)[:60],
 )
