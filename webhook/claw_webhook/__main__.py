@@ -7,6 +7,7 @@ import psycopg
 from aiohttp import web
 
 from claw_webhook.app import create_app
+from claw_webhook.database import MigrationChanged
 from claw_webhook.logs import configure_logs
 from claw_webhook.settings import InvalidSettings, load_settings
 
@@ -16,7 +17,7 @@ logger = logging.getLogger("claw_webhook")
 
 
 def main() -> None:
-    """Serve until SIGTERM or SIGINT. Exits with 2 when the environment is wrong, with 1 without a database."""
+    """Serve until SIGTERM or SIGINT. Exits with 2 when the environment is wrong, with 1 without a usable database."""
     try:
         settings = load_settings()
     except InvalidSettings as error:
@@ -35,6 +36,8 @@ def main() -> None:
         )
     except psycopg.OperationalError as error:
         sys.exit(_complain(f"claw-webhook cannot start, the database of DATABASE_URL does not answer: {error}", 1))
+    except MigrationChanged as error:
+        sys.exit(_complain(f"claw-webhook cannot start, {error}", 1))
     logger.info("stopped")
 
 

@@ -1,6 +1,10 @@
-"""The customers database: a pool of connections, and migrations that only go forward."""
+"""The customers database: a pool of connections, and migrations that only go forward.
+
+A migration that was applied is history: it is never edited, a later one corrects it.
+"""
 
 import asyncio
+import hashlib
 import logging
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -20,6 +24,10 @@ _STATEMENT_SECONDS = 15
 _FORGOTTEN_SECONDS = 120
 
 logger = logging.getLogger(__name__)
+
+
+class MigrationChanged(Exception):
+    """A migration is not what was applied to this database. The message is for the person who runs the service."""
 
 
 @asynccontextmanager
@@ -81,21 +89,34 @@ async def migrate_when_there(pool: Pool, *, patience_seconds: float) -> None:
 
 
 async def migrate(pool: Pool) -> None:
-    """Bring the schema up to date: all of it or nothing. Safe for any number of processes at once."""
+    """Bring the schema up to date: all of it or nothing. Safe for any number of processes at once.
+
+    Raises MigrationChanged when the database was made by another version of a migration.
+    """
     async with pool.connection() as connection, connection.transaction():
         await connection.execute("SELECT pg_advisory_xact_lock(%s)", [_MIGRATION_LOCK])
         await connection.execute(
             "CREATE TABLE IF NOT EXISTS migrations (name text PRIMARY KEY, applied_at timestamptz NOT NULL)"
         )
-        applied = {row["name"] for row in await fetch_all(connection, "SELECT name FROM migrations")}
-        for name, statements in _migrations():
-            if name in applied:
-                continue
-            await connection.execute(statements)
-            await connection.execute("INSERT INTO migrations VALUES (%s, now())", [name])
-            logger.info("migration applied", extra={"migration": name})
+        await connection.execute("ALTER TABLE migrations ADD COLUMN IF NOT EXISTS sha256 text")
+        rows = await fetch_all(connection, "SELECT name, sha256 FROM migrations")
+        applied = {row["name"]: row["sha256"] for row in rows}
+        for name, statements in migrations():
+            digest = hashlib.sha256(statements).hexdigest()
+            if name not in applied:
+                await connection.execute(statements)
+                await connection.execute("INSERT INTO migrations VALUES (%s, now(), %s)", [name, digest])
+                logger.info("migration applied", extra={"migration": name})
+            elif applied[name] is None:  # by a version that did not note it
+                await connection.execute("UPDATE migrations SET sha256 = %s WHERE name = %s", [digest, name])
+            elif applied[name] != digest:
+                raise MigrationChanged(
+                    f"the database of DATABASE_URL was migrated with another {name} than this version has: start the"
+                    " version that made it, or give this one a database of its own"
+                )
 
 
-def _migrations() -> list[tuple[str, bytes]]:
+def migrations() -> list[tuple[str, bytes]]:
+    """All migrations in their order: name and statements."""
     folder = files(__package__).joinpath("migrations")
     return sorted((entry.name, entry.read_bytes()) for entry in folder.iterdir() if entry.name.endswith(".sql"))

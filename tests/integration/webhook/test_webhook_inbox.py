@@ -9,7 +9,7 @@ import psycopg
 import pytest
 
 from claw_webhook.claims import Claim
-from claw_webhook.database import Pool, migrate
+from claw_webhook.database import Pool
 from claw_webhook.inbox import Inbox, Stored
 from claw_webhook.stripe_objects import Event
 
@@ -232,10 +232,3 @@ async def test_four_workers_settle_a_flood_once_each_and_never_two_on_one_subscr
 
     await asyncio.gather(*(worker() for _ in range(4)))
     assert sorted(settled) == sorted(f"evt_{number}" for number in range(200))
-
-
-async def test_migrations_run_once_however_many_processes_start(pool: Pool) -> None:
-    await asyncio.gather(*(migrate(pool) for _ in range(4)))
-    async with pool.connection() as connection:
-        rows = await (await connection.execute("SELECT name FROM migrations")).fetchall()
-    assert [row["name"] for row in rows] == ["0001_customers.sql", "0002_billing.sql"]
