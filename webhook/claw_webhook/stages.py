@@ -71,8 +71,8 @@ class Progress:
 
 
 _CONDITIONS = (
-    (ConditionType.DATABASE_READY, "database", "A database of its own is there"),
-    (ConditionType.COMPUTE_READY, "compute", "Its server is running"),
+    (ConditionType.DATABASE_READY, "database", "A database of its own"),
+    (ConditionType.COMPUTE_READY, "compute", "A server of its own"),
     (ConditionType.RUNTIME_READY, "runtime", "Your assistant has moved in"),
 )
 
@@ -99,8 +99,8 @@ def _outcome(picture: Picture) -> Outcome:
 
 def _stages(picture: Picture) -> list[Stage]:
     return [
-        Stage("payment", "Your payment is confirmed", done=True),
-        Stage("order", "Your order is recorded", done=picture.recorded),
+        Stage("payment", "Payment confirmed", done=True),
+        Stage("order", "Order recorded", done=picture.recorded),
         *(
             Stage(name, title, picture.available or condition in picture.ready)
             for condition, name, title in _CONDITIONS

@@ -65,7 +65,7 @@ def _words(held: Held, days: _Days, price: str, now: datetime) -> tuple[str, str
         case Standing.TRIALING:
             return "On trial", f"It is free until {days.trial_end}. From then on it costs {price}.", "good"
         case Standing.ACTIVE:
-            return "Active", f"The next payment, {price}, is on {days.paid_until}.", "good"
+            return "Active", f"{price[:1].upper()}{price[1:]}. The next payment is on {days.paid_until}.", "good"
         case Standing.GRACE:
             text = f"Your assistant goes on until {days.grace_until}. Pay before that, and nothing changes."
             return "A payment did not go through", text, "trouble"
