@@ -86,9 +86,11 @@ class Fulfilment:
                     decision = await self.fulfil(claim)
             except (psycopg.OperationalError, psycopg.InterfaceError):
                 raise  # the claim is gone with its connection, and with it everything is pending again
-            except (StripeUnavailable, ClusterUnavailable, TimeoutError, _Busy) as error:
-                message = str(error) or f"not within {_PATIENCE_SECONDS} s"
-                await self._postpone(claim, type(error).__name__.lstrip("_"), message)
+            except _Busy as error:
+                await claim.postpone("Busy", str(error))
+                self._metrics.fulfilments.labels("postponed").inc()
+            except (StripeUnavailable, ClusterUnavailable, TimeoutError) as error:
+                await self._postpone(claim, type(error).__name__, str(error) or f"not within {_PATIENCE_SECONDS} s")
             except Exception as error:
                 # A fault of ours. It must not stop the other customers' events, nor be forgotten.
                 logger.exception("%s could not be worked on", claim.subject)

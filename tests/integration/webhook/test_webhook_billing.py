@@ -301,6 +301,25 @@ async def test_a_hold_blocks_the_deletion_until_a_person_decides(world: World, c
         assert log[1]["actor"] == "person:ada"
 
 
+async def test_what_nobody_could_look_at_for_days_is_not_deleted(world: World, clock: Clock) -> None:
+    async with world.running(clock=clock):
+        subscription = await world.buy()
+        await stands(world, subscription, "Active")
+        await leave(world, subscription)
+        await world.settled()
+        world.stripe.faults.add(Fault(kind=FaultKind.ERROR, status=401, path="/v1/subscriptions", times=None))
+        await world.rows(
+            "UPDATE looks SET attempts = 4319, due_at = '2000-01-01' WHERE subject = %s RETURNING subject", subscription
+        )
+        row = await books(world, subscription, lambda row: row["hold"])
+        assert row["hold"] == "StripeUnavailable"
+        world.stripe.faults.clear()
+        clock.forward(400 * DAY)
+        await look_now(world, subscription)
+        await specified(world, subscription, state="Suspended")
+        assert await world.metric("claw_webhook_subscriptions", standing="Ended") == 1
+
+
 async def test_a_payment_ends_a_hold(world: World, clock: Clock) -> None:
     async with world.running(clock=clock):
         subscription = await world.buy()

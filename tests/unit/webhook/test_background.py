@@ -91,6 +91,28 @@ async def test_a_follower_that_fails_begins_anew(background: Background) -> None
     assert background.dead() == []
 
 
+async def test_work_that_comes_seldom_is_looked_for_seldom_and_does_not_hold_up_the_end() -> None:
+    often, seldom = 0, 0
+
+    async def count_often() -> bool:
+        nonlocal often
+        often += 1
+        return False
+
+    async def count_seldom() -> bool:
+        nonlocal seldom
+        seldom += 1
+        return False
+
+    background = Background(poll_seconds=0.01, random=lambda: 0.0)
+    background.work("often", count_often)
+    background.work("seldom", count_seldom, poll_seconds=3600)
+    await eventually(lambda: often >= 3)
+    assert seldom == 1
+    async with asyncio.timeout(5):
+        await background.stop()
+
+
 async def test_stopping_lets_the_work_in_hand_be_finished() -> None:
     started, finish, finished = asyncio.Event(), asyncio.Event(), []
 

@@ -1,9 +1,11 @@
 """What a ClawInstance, as the API server wrote it, means to its customer."""
 
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
+from claw_crds import naming
 from claw_webhook.following import seen
 
 COMPLETE: dict[str, Any] = {"url": "https://ada.example", "credentialsSecretRef": {"name": "claw-1-credentials"}}
@@ -32,3 +34,25 @@ def test_ready_with_address_and_secret_is_available() -> None:
 )
 def test_anything_less_is_not(manifest: dict[str, Any]) -> None:
     assert not seen(manifest).available
+
+
+def test_what_the_status_column_says_and_what_was_used_is_known() -> None:
+    usage = {"periodStart": "2026-11-01T00:00:00Z", "messagesUsed": 12}
+    instance = seen(body(ready="False", usage=usage))
+    assert (instance.ready_reason, instance.usage) == ("OfTomorrow", usage)
+
+
+@pytest.mark.parametrize(
+    ("annotations", "kept"),
+    [
+        ({}, None),
+        ({naming.KEEP_UNTIL: "2027-01-31T12:00:00Z"}, datetime(2027, 1, 31, 12, tzinfo=UTC)),
+        ({naming.KEEP_UNTIL: "2027-01-31"}, datetime(2027, 1, 31, tzinfo=UTC)),
+        ({naming.KEEP_UNTIL: "until Ada is back"}, datetime.max.replace(tzinfo=UTC)),
+        ({naming.KEEP_UNTIL: ""}, datetime.max.replace(tzinfo=UTC)),
+    ],
+)
+def test_until_when_a_person_wants_it_kept(annotations: dict[str, str], kept: datetime | None) -> None:
+    manifest = body(**COMPLETE)
+    manifest["metadata"]["annotations"] = annotations
+    assert seen(manifest).keep_until == kept
