@@ -16,10 +16,11 @@ from claw_webhook.offers import money, promises
 from claw_webhook.stages import Outcome, Picture, Progress, progress
 from claw_webhook.standing_words import Card, card
 from claw_webhook.stripe_objects import CheckoutSession
-from tests.unit.webhook.test_letters import ACCOUNT, CAUSES, NOW, facts
+from tests.unit.webhook.test_letters import ACCOUNT, CAUSES, FOR_GOOD, NOW, facts
 
+_PLANS = Path(__file__).parents[2] / "charts" / "claw" / "plans"
 PLANS = {
-    name: ClawPlan.model_validate(yaml.safe_load(Path(f"charts/claw/plans/{name}.yaml").read_text()))
+    name: ClawPlan.model_validate(yaml.safe_load((_PLANS / f"{name}.yaml").read_text()))
     for name in ("starter", "pro", "team")
 }
 LONG = "https://a-rather-long-name-for-an-assistant-0123456789.up.railway.example"
@@ -30,6 +31,7 @@ MAILS: dict[str, dict[str, Any]] = {
     "welcome of a long address": {"url": LONG},
     "suspended by hand": {"standing": Standing.PAUSED},
     "goodbye without data": {"deletion_at": None},
+    "goodbye with data kept for good": {"deletion_at": FOR_GOOD},
     "payment_failed without a name": {"name": None, "details": {}},
 }
 

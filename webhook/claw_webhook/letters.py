@@ -8,7 +8,7 @@ Days and times are in the customer's time zone: "until Sunday" must not end on t
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import MAXYEAR, datetime, timedelta
 from enum import Enum, auto
 from zoneinfo import ZoneInfo
 
@@ -45,10 +45,11 @@ class Facts:
     grace_until: datetime | None
     paid_until: datetime | None
     deletion_at: datetime | None
-    """When the data may go, as announced or as put off by a person; None while nothing is to be deleted."""
+    """When the data may go, as announced or as put off by a person, `datetime.max` where that is for good; None while
+    nothing is to be deleted."""
 
     def data_kept_until(self, now: datetime) -> datetime | None:
-        """Until when an ended subscription's data can be had; None when there is none."""
+        """Until when an ended subscription's data can be had, `datetime.max` for good; None when there is none."""
         there = self.instance is not None and not self.gone
         return self.deletion_at if there and self.deletion_at is not None and self.deletion_at > now else None
 
@@ -95,7 +96,7 @@ def why_not(facts: Facts, now: datetime) -> str | None:
         return "the subscription has ended" if facts.standing == Standing.ENDED else None
     if facts.standing is not None and facts.standing not in _TRUE_WHILE[facts.cause]:
         return f"the subscription is {facts.standing} by now"
-    if facts.cause in {Cause.DELETION_WEEK, Cause.DELETION_DAY} and facts.data_kept_until(now) is None:
+    if facts.cause in {Cause.DELETION_WEEK, Cause.DELETION_DAY} and day(facts.data_kept_until(now), "UTC") is None:
         return "nothing is to be deleted any more"
     return None
 
@@ -125,6 +126,7 @@ def letter(facts: Facts, *, link: str, link_until: datetime | None, account: str
             "plan": f"Claw {line(plan)}" if plan else "Claw",
             "amount": facts.details.get("amount"),
             "date": date,
+            "kept": facts.data_kept_until(now) is not None,
             "unpaid": facts.standing != Standing.PAUSED,
             "url": facts.url,
             "link": link,
@@ -167,8 +169,8 @@ def _subject(cause: str, date: str | None) -> str:
 
 
 def day(moment: datetime | None, timezone: str) -> str | None:
-    """The day of that moment in a time zone, as a person writes it."""
-    if moment is None:
+    """The day of that moment in a time zone, as a person writes it; None for no moment and for one that never comes."""
+    if moment is None or moment.year == MAXYEAR:
         return None
     there = moment.astimezone(_zone(timezone))
     return f"{there:%A}, {there.day} {there:%B %Y}"

@@ -80,8 +80,11 @@ class Outbox:
                     customers.name, timezone, erased_at IS NOT NULL AS erased, outbox.instance, url,
                     deleted_at IS NOT NULL OR uid IS DISTINCT FROM coalesce(instance_uid, uid) AS gone,
                     standing, since, trial_end, grace_until, paid_until,
-                    CASE WHEN deletion_at IS NOT NULL THEN nullif(greatest(deletion_at, keep_until), 'infinity') END
-                        AS deletion_at
+                    CASE
+                        WHEN deletion_at IS NULL THEN NULL
+                        WHEN hold IS NULL THEN greatest(deletion_at, keep_until)
+                        ELSE '9999-12-31'
+                    END AS deletion_at
                 FROM outbox
                     JOIN customers ON customers.id = outbox.customer
                     LEFT JOIN instances ON instances.name = outbox.instance

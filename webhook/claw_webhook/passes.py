@@ -21,6 +21,8 @@ TOKEN = "[A-Za-z0-9_-]{43}"
 """What a token looks like, for the patterns of URLs."""
 SIGN_IN_LIFETIME = timedelta(minutes=15)
 SESSION_LIFETIME = timedelta(days=30)
+EXPORT_LIFETIME = timedelta(days=365)
+"""At the most, where data is kept for longer."""
 
 
 class PassKind(StrEnum):

@@ -12,7 +12,7 @@ from claw_webhook.links import LIFETIME, KeyLinks
 from claw_webhook.mail import MailRefused, MailSender, MailUnavailable, compose
 from claw_webhook.metrics import Metrics
 from claw_webhook.outbox import Outbox, PendingMail
-from claw_webhook.passes import SIGN_IN_LIFETIME, Passes, PassKind
+from claw_webhook.passes import EXPORT_LIFETIME, SIGN_IN_LIFETIME, Passes, PassKind
 
 logger = logging.getLogger(__name__)
 
@@ -103,7 +103,7 @@ class Sending:
                 token = await self._passes.issue(PassKind.SIGN_IN, mail.customer, lifetime=SIGN_IN_LIFETIME)
                 return f"{self._public_url}/sign-in/{token}", now + SIGN_IN_LIFETIME
             case Button.EXPORT:
-                until = mail.facts.data_kept_until(now) or now
+                until = min(mail.facts.data_kept_until(now) or now, now + EXPORT_LIFETIME)
                 token = await self._passes.issue(
                     PassKind.EXPORT, mail.customer, lifetime=until - now, instance=mail.facts.instance
                 )

@@ -22,6 +22,7 @@ TRUE_STANDING = {
     "sign_in": None,
 }
 CAUSES = list(TRUE_STANDING)
+FOR_GOOD = datetime.max.replace(tzinfo=UTC)
 
 
 def facts(cause: str, **changes: Any) -> Facts:
@@ -82,7 +83,9 @@ def test_a_mail_whose_reason_is_gone_stays(cause: str, standing: str) -> None:
 
 
 @pytest.mark.parametrize("cause", ["deletion_week", "deletion_day"])
-@pytest.mark.parametrize("changes", [{"deletion_at": None}, {"gone": True}, {"deletion_at": NOW}])
+@pytest.mark.parametrize(
+    "changes", [{"deletion_at": None}, {"gone": True}, {"deletion_at": NOW}, {"deletion_at": FOR_GOOD}]
+)
 def test_nobody_is_warned_of_a_deletion_that_is_not_to_come(cause: str, changes: dict[str, Any]) -> None:
     assert why_not(facts(cause, **changes), NOW) is not None
 
@@ -114,3 +117,10 @@ def test_a_goodbye_without_data_offers_none(changes: dict[str, Any]) -> None:
     assert why_not(about, NOW) is None
     assert button(about, NOW) is Button.PLANS
     assert words(about)["date"] is None
+
+
+@pytest.mark.parametrize("zone", ["UTC", "Asia/Tokyo"])
+def test_a_goodbye_with_data_that_is_kept_for_good_names_no_day(zone: str) -> None:
+    about = facts("goodbye", deletion_at=FOR_GOOD, timezone=zone)
+    assert button(about, NOW) is Button.EXPORT
+    assert (words(about)["date"], words(about)["kept"]) == (None, True)
