@@ -186,14 +186,19 @@ class Cluster:
         }
         await self._patch(f"{self._instances}/{name}/status", {"status": {"conditions": [condition], **status}})
 
+    async def put_into_secret(self, name: str, **values: str) -> None:
+        """Add values; an underscore in a name stands for the hyphen."""
+        data = {key.replace("_", "-"): base64.b64encode(value.encode()).decode() for key, value in values.items()}
+        await self._patch(f"{self._secrets}/{name}", {"data": data})
+
     async def delete_secret(self, name: str) -> None:
         """Delete a Secret by hand."""
         await self._call("DELETE", f"{self._secrets}/{name}")
 
-    async def sell(self, plan: str, price: str) -> None:
-        """Create a plan that is the pro plan under another price."""
+    async def sell(self, plan: str, price: str, **stripe: Any) -> None:
+        """Create a plan that is the pro plan under another price; `stripe` adds to its spec.stripe."""
         plans = "/apis/claw.dev/v1alpha1/clawplans"
-        spec = (await self._call("GET", f"{plans}/pro"))["spec"] | {"stripe": {"priceIds": [price]}}
+        spec = (await self._call("GET", f"{plans}/pro"))["spec"] | {"stripe": {"priceIds": [price], **stripe}}
         body = {
             "apiVersion": "claw.dev/v1alpha1",
             "kind": "ClawPlan",

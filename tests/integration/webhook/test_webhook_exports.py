@@ -3,13 +3,18 @@
 import io
 import json
 import zipfile
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import psycopg
 import pytest
 
 import claw_templates
+from claw_crds import naming
+from claw_webhook.database import open_pool
 from claw_webhook.exporting import archive
+from claw_webhook.passes import Passes, PassKind
+from claw_webhook.services import utc_now
+from tests.integration.webhook.conftest import World
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 HOSTILE = 'a \\ backslash, a "quote", a\ttab,\r\na line, \u2028 another, é 🦞'
@@ -109,3 +114,59 @@ async def test_a_large_table_leaves_in_pieces(instance_database: str) -> None:
 async def test_a_database_that_is_away_is_told_before_the_first_piece() -> None:
     with pytest.raises(psycopg.OperationalError):
         await anext(archive("postgresql://nobody@127.0.0.1:1/none", NOW))
+
+
+async def link_to_the_data(world: World, database_url: str) -> str:
+    """The path of a link to the data of an instance whose Secret names that database."""
+    subscription = await world.buy_and_provision()
+    name = naming.instance_name(subscription)
+    await world.cluster.put_into_secret(f"{name}-credentials", database_url=database_url)
+    row = await world.eventually_row("SELECT * FROM instances WHERE secret_name IS NOT NULL")
+    assert row["name"] == name
+    async with open_pool(world.database_url, size=1) as pool:
+        passes = Passes(pool, clock=utc_now)
+        customer = world.customer_of(subscription).id
+        token = await passes.issue(PassKind.EXPORT, customer, lifetime=timedelta(days=1), instance=name)
+    return f"/exports/{token}"
+
+
+async def test_looking_at_the_link_opens_nothing_and_the_button_downloads_as_often_as_wanted(
+    world: World, instance_database: str
+) -> None:
+    async with world.running():
+        link = await link_to_the_data(world, instance_database)
+        asked = await world.get(link)
+        assert (asked.status, "Download my data" in asked.text) == (200, True)
+        assert asked.headers["Referrer-Policy"] == "no-referrer"
+        for _ in range(2):
+            async with world.client.post(world.url + link) as response:
+                assert response.status == 200
+                assert response.headers["Content-Type"] == "application/zip"
+                assert response.headers["Content-Disposition"].startswith('attachment; filename="claw-data-')
+                assert response.headers["Cache-Control"] == "no-store"
+                opened = zipfile.ZipFile(io.BytesIO(await response.read()))
+            assert [row["content"] for row in rows(opened, "messages")] == [HOSTILE]
+
+
+async def test_while_the_data_cannot_be_read_the_link_stays_good(world: World) -> None:
+    async with world.running():
+        link = await link_to_the_data(world, "postgresql://canary:canary@127.0.0.1:1/none")
+        answer = await world.post(link)
+        assert (answer.status, "your link is still good" in answer.text) == (503, True)
+        assert "canary" not in answer.text
+        assert (await world.get(link)).status == 200
+
+
+async def test_a_link_to_data_that_was_deleted_says_so(world: World, instance_database: str) -> None:
+    async with world.running():
+        link = await link_to_the_data(world, instance_database)
+        await world.rows("UPDATE instances SET deleted_at = now() RETURNING name")
+        answer = await world.post(link)
+        assert (answer.status, "no longer there" in answer.text) == (410, True)
+
+
+@pytest.mark.parametrize("path", ["/exports/" + "x" * 43, "/exports/short"])
+async def test_a_link_that_was_never_issued_opens_nothing(world: World, path: str) -> None:
+    async with world.running():
+        assert (await world.get(path)).status == 404
+        assert (await world.post(path)).status == 404
