@@ -26,7 +26,7 @@ LOOKS = {"telephone": (360, False), "desk": (600, False), "night": (600, True)}
 @pytest.fixture(scope="module")
 async def chromium(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Browser]:
     try:
-        program = await find_chromium(os.environ, lambda line: print(line, file=sys.stderr))
+        program = await find_chromium(os.environ, lambda line: print(line, file=sys.stderr), is_root=os.geteuid() == 0)
     except StackError as error:
         if os.environ.get("CI") == "true":
             raise
