@@ -182,6 +182,8 @@ TABLE = [
         memory=announced(50, warned=49, keep_until=day(20))),
     Row("canceled: on hold nothing is deleted", ended(10), 90, WAITS, Standing.ENDED,
         memory=announced(50, warned=49, hold="given up"), more={"deletion_at": day(50)}),
+    Row("canceled: on hold there is no clock to look at", ended(10), 20, WAITS, Standing.ENDED,
+        memory=announced(50, hold="given up"), more={"deletion_at": day(50)}),
     Row("canceled: on hold nothing is put off either", ended(10), 90, WAITS, Standing.ENDED,
         memory=announced(50, hold="given up"), more={"deletion_at": day(50)}),
     Row("canceled: the instance is gone", ended(10), 90, NONE, Standing.ENDED, memory=Memory(standing=Standing.ENDED)),

@@ -210,6 +210,13 @@ def test_a_plan_that_keeps_nothing_says_goodbye_while_it_deletes() -> None:
     assert causes(life, ENDED, 11) == []
 
 
+def test_a_plan_that_keeps_for_less_than_a_week_does_not_repeat_its_goodbye() -> None:
+    life = served((plan("pro", price_ids=("price_pro",), terms={"retentionDays": 5}),))
+    assert causes(life, ENDED, 10) == [Cause.GOODBYE]
+    assert causes(life, ENDED, 11) == []
+    assert causes(life, ENDED, 14) == [Cause.DELETION_DAY]
+
+
 def test_a_plan_that_keeps_for_a_day_warns_at_once_and_not_of_a_week() -> None:
     life = served((plan("pro", price_ids=("price_pro",), terms={"retentionDays": 1}),))
     assert causes(life, ENDED, 10) == [Cause.GOODBYE, Cause.DELETION_DAY]

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from claw_webhook.billing import Account, Decision, RefusalReason, decide
+from claw_webhook.billing import Account, Decision, Memory, RefusalReason, decide
 from claw_webhook.pricing import plan_of_price
 from claw_webhook.stripe_objects import StripePrice, Subscription
 from tests.unit.webhook.life import refused, wished
@@ -14,8 +14,10 @@ from tests.unit.webhook.stripe_documents import (
     day,
     invoice_document,
     line_document,
+    open_invoice,
     plan,
     price_document,
+    stamp,
     subscription,
     subscription_document,
 )
@@ -145,6 +147,16 @@ def test_who_paid_for_more_keeps_it_until_that_is_over(document: dict[str, Any],
     assert after.spec.plan_ref.name == "starter"
     assert after.next_plan is None
     assert after.look_again_at is None
+
+
+@pytest.mark.parametrize("status", ["active", "past_due", "unpaid", "paused", "canceled"])
+def test_what_was_paid_for_ends_however_the_subscription_stands(status: str) -> None:
+    seen = Subscription.model_validate(changed("price_starter", pro()) | {"status": status, "ended_at": stamp(29)})
+    # The bill's grace and the data's retention come to their end later.
+    account = Account(seen, arrears=(open_invoice(created=28),), memory=Memory(instance="claw-1"))
+    before = wished(decide(account, PLANS, day(29)))
+    assert (before.spec.plan_ref.name, before.look_again_at) == ("pro", day(30))
+    assert wished(decide(account, PLANS, day(30))).spec.plan_ref.name == "starter"
 
 
 @pytest.mark.parametrize("shape", [dict, before_basil], ids=["present", "before 2025-03-31"])
