@@ -5,6 +5,7 @@ import json
 import zipfile
 from datetime import UTC, datetime, timedelta
 
+import aiohttp
 import psycopg
 import pytest
 
@@ -15,6 +16,7 @@ from claw_webhook.exporting import archive
 from claw_webhook.passes import Passes, PassKind
 from claw_webhook.services import utc_now
 from tests.integration.webhook.conftest import World
+from tests.integration.webhook.outside import wire_to
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 HOSTILE = 'a \\ backslash, a "quote", a\ttab,\r\na line, \u2028 another, é 🦞'
@@ -92,17 +94,22 @@ async def test_nothing_in_the_archive_lets_anybody_in(instance_database: str) ->
     assert not any(b"canary" in opened.read(name) for name in opened.namelist())
 
 
-async def test_a_large_table_leaves_in_pieces(instance_database: str) -> None:
-    async with await psycopg.AsyncConnection.connect(instance_database) as connection:
+async def fill(url: str, messages: int) -> None:
+    """So many messages of 6 kB that no compression makes smaller."""
+    async with await psycopg.AsyncConnection.connect(url) as connection:
         await connection.execute(
             """
             INSERT INTO messages (conversation_id, turn, role, content, created_at)
             SELECT %s, gen_random_uuid(), 'user',
                 (SELECT string_agg(md5(word || '.' || number), '') FROM generate_series(1, 200) AS word), now()
-            FROM generate_series(1, 500) AS number
+            FROM generate_series(1, %s) AS number
             """,
-            [CONVERSATION],
+            [CONVERSATION, messages],
         )
+
+
+async def test_a_large_table_leaves_in_pieces(instance_database: str) -> None:
+    await fill(instance_database, 500)
     largest, number = 0, 0
     async for piece in archive(instance_database, NOW):
         largest, number = max(largest, len(piece)), number + 1
@@ -155,6 +162,18 @@ async def test_while_the_data_cannot_be_read_the_link_stays_good(world: World) -
         assert (answer.status, "your link is still good" in answer.text) == (503, True)
         assert "canary" not in answer.text
         assert (await world.get(link)).status == 200
+
+
+async def test_a_download_that_breaks_off_does_not_look_like_a_small_one(world: World, instance_database: str) -> None:
+    await fill(instance_database, 4000)
+    async with wire_to(instance_database) as (wire, wired), world.running():
+        link = await link_to_the_data(world, wired)
+        async with world.client.post(world.url + link) as response:
+            assert response.status == 200
+            await response.content.readexactly(100)
+            await wire.cut()
+            with pytest.raises(aiohttp.ClientPayloadError):
+                await response.read()
 
 
 async def test_a_link_to_data_that_was_deleted_says_so(world: World, instance_database: str) -> None:
