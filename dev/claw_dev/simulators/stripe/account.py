@@ -1,4 +1,4 @@
-"""The account: all objects by kind and id, the clock, and who asked for what is happening now. No I/O, no HTTP."""
+"""The account: all objects by kind and id, the time, and who asked for what is happening now. No I/O, no HTTP."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -14,6 +14,8 @@ from claw_dev.simulators.stripe.records import Event, Record
 
 R = TypeVar("R", bound=Record)
 
+_DAY = 24 * 3600
+
 
 @dataclass(frozen=True)
 class Cause:
@@ -23,26 +25,68 @@ class Cause:
     idempotency_key: str | None = None
 
 
+@dataclass(frozen=True)
+class Rules:
+    """What a business chooses in Stripe's dashboard."""
+
+    retry_days: tuple[int, ...] = (3, 5, 7)
+    """How many days after each failed payment the next is tried."""
+    after_retries: str = "canceled"
+    """What the subscription becomes when the last has failed: canceled, unpaid or past_due."""
+    draft_seconds: int = 3600
+    """How long a renewal's invoice stays a draft before anybody is asked to pay it."""
+
+
 class Account:
     """One Stripe account in test mode.
 
     `on_event` is called with every new event, at once and in order; it must not block.
     """
 
-    def __init__(self, *, clock: Callable[[], datetime], random: Random, api_version: str = versions.CURRENT) -> None:
+    def __init__(
+        self,
+        *,
+        clock: Callable[[], datetime],
+        random: Random,
+        api_version: str = versions.CURRENT,
+        events_kept_days: int = 30,
+    ) -> None:
         self._clock = clock
+        self._ahead = 0
+        self._moment: int | None = None
         self._records: dict[type[Record], dict[str, Record]] = {}
+        self._events_kept = events_kept_days * _DAY
         self.random = random
         self.api_version = api_version
         """The version that events are told in: that of the account, or of its webhook endpoint."""
-        self.checkout_base = "https://checkout.stripe.com"
-        """Where the payment page is."""
+        self.base_url = "https://checkout.stripe.com"
+        """Where the payment page and the customers' portal are."""
+        self.reached = self.own_time()
+        """Up to when everything has happened that time brings by itself."""
+        self.rules = Rules()
         self.cause = Cause()
         self.on_event: Callable[[Event], None] = lambda event: None
 
     def now(self) -> int:
-        """Seconds since 1970."""
-        return int(self._clock().timestamp())
+        """Seconds since 1970: for what happens by a test clock, by that clock."""
+        return self.own_time() if self._moment is None else self._moment
+
+    def own_time(self) -> int:
+        """The time of everything that is on no test clock."""
+        return int(self._clock().timestamp()) + self._ahead
+
+    def forward_to(self, moment: int) -> None:
+        """Let the account's time jump ahead, unless it is later already."""
+        self._ahead += max(0, moment - self.own_time())
+
+    @contextmanager
+    def at(self, moment: int | None) -> Iterator[None]:
+        """What happens inside happens at that moment. Nothing inside may await."""
+        before, self._moment = self._moment, moment
+        try:
+            yield
+        finally:
+            self._moment = before
 
     def new(self, kind: type[R], *, id: str | None = None, **facts: Any) -> R:  # noqa: A002 - the field's name
         """Make an object now, under a new id if none is given, and keep it."""
@@ -78,6 +122,13 @@ class Account:
             if identifier in records:
                 return records[identifier]
         raise KeyError(identifier)
+
+    def forget_old_events(self) -> None:
+        """Stripe tells of the last 30 days only, and two simulated years would not fit into memory either."""
+        events = self._records.get(Event, {})
+        oldest_kept = self.own_time() - self._events_kept
+        while events and (first := next(iter(events.values()))).created < oldest_kept:
+            del events[first.id]
 
     @contextmanager
     def caused_by(self, cause: Cause) -> Iterator[None]:

@@ -1,67 +1,26 @@
-"""The API: which request does what. Each operation is a plain function of the account; this file lends it HTTP."""
+"""The API over HTTP: a request's parameters, its idempotency key, its answer in the shape of its version."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qsl
 
 from aiohttp import hdrs, web
 
-from claw_dev.simulators.stripe import catalogue, checkout, customers, events, invoices, subscriptions
-from claw_dev.simulators.stripe import params as p
 from claw_dev.simulators.stripe.account import Account, Cause
+from claw_dev.simulators.stripe.clocks import time_of
 from claw_dev.simulators.stripe.errors import StripeProblem, invalid
 from claw_dev.simulators.stripe.expansion import expand
 from claw_dev.simulators.stripe.forms import parse
 from claw_dev.simulators.stripe.idempotency import Answer, IdempotencyKeys
 from claw_dev.simulators.stripe.listing import Page
+from claw_dev.simulators.stripe.operations import OPERATIONS, Operation
+from claw_dev.simulators.stripe.params import Params, validated
 from claw_dev.simulators.stripe.protocol import REQUEST_ID, VERSION, dump, respond
 from claw_dev.simulators.stripe.records import Record
 from claw_dev.simulators.stripe.rendering import render
 from claw_dev.simulators.stripe.rendering.shapes import Json, listing
 
 _FORM = "application/x-www-form-urlencoded"
-
-
-@dataclass(frozen=True)
-class Operation:
-    """A request and the function that carries it out: `run(account, *ids in the path, params)`."""
-
-    method: str
-    path: str
-    params: type[p.Params]
-    run: Callable[..., Record | Page[Any]]
-
-
-OPERATIONS = (
-    Operation("GET", "/v1/products", p.ListProducts, catalogue.list_products),
-    Operation("POST", "/v1/products", p.CreateProduct, catalogue.create_product),
-    Operation("GET", "/v1/products/{id}", p.Params, catalogue.retrieve_product),
-    Operation("GET", "/v1/prices", p.ListPrices, catalogue.list_prices),
-    Operation("POST", "/v1/prices", p.CreatePrice, catalogue.create_price),
-    Operation("GET", "/v1/prices/{id}", p.Params, catalogue.retrieve_price),
-    Operation("POST", "/v1/prices/{id}", p.UpdatePrice, catalogue.update_price),
-    Operation("GET", "/v1/customers", p.ListCustomers, customers.list_customers),
-    Operation("POST", "/v1/customers", p.ChangeCustomer, customers.create_customer),
-    Operation("GET", "/v1/customers/{id}", p.Params, customers.retrieve_customer),
-    Operation("POST", "/v1/customers/{id}", p.ChangeCustomer, customers.update_customer),
-    Operation("DELETE", "/v1/customers/{id}", p.Params, customers.delete_customer),
-    Operation("GET", "/v1/checkout/sessions", p.ListSessions, checkout.list_sessions),
-    Operation("POST", "/v1/checkout/sessions", p.CreateSession, checkout.create_session),
-    Operation("GET", "/v1/checkout/sessions/{id}", p.Params, checkout.retrieve_session),
-    Operation("POST", "/v1/checkout/sessions/{id}/expire", p.Params, checkout.expire_session),
-    Operation("GET", "/v1/checkout/sessions/{id}/line_items", p.Listed, checkout.list_lines),
-    Operation("GET", "/v1/subscriptions", p.ListSubscriptions, subscriptions.list_subscriptions),
-    Operation("GET", "/v1/subscriptions/{id}", p.Params, subscriptions.retrieve_subscription),
-    Operation("POST", "/v1/subscriptions/{id}", p.UpdateSubscription, subscriptions.update_subscription),
-    Operation("DELETE", "/v1/subscriptions/{id}", p.CancelSubscription, subscriptions.cancel_subscription),
-    Operation("POST", "/v1/subscriptions/{id}/pause", p.Params, subscriptions.pause_subscription),
-    Operation("POST", "/v1/subscriptions/{id}/resume", p.ResumeSubscription, subscriptions.resume_subscription),
-    Operation("GET", "/v1/invoices", p.ListInvoices, invoices.list_invoices),
-    Operation("GET", "/v1/invoices/{id}", p.Params, invoices.retrieve_invoice),
-    Operation("GET", "/v1/events", p.ListEvents, events.list_events),
-    Operation("GET", "/v1/events/{id}", p.Params, events.retrieve_event),
-)
 
 
 def api_routes(account: Account) -> list[web.RouteDef]:
@@ -85,8 +44,9 @@ def _handler(operation: Operation, account: Account, keys: IdempotencyKeys) -> C
             return respond(replayed.status, replayed.body, **headers)
         # What is wrong with the parameters is not kept: nothing was carried out, and the key may be used again.
         tree = parse(parse_qsl(content.decode(errors="replace"), keep_blank_values=True))
-        params = p.validated(operation.params, tree)
-        with account.caused_by(Cause(request[REQUEST_ID], key)):
+        params = validated(operation.params, tree)
+        moment = time_of(account, _named(request, params))
+        with account.caused_by(Cause(request[REQUEST_ID], key)), account.at(moment):
             answer = _carry_out(operation, account, params, request)
         if key:
             keys.keep(key, request.path, content, answer)
@@ -105,7 +65,13 @@ async def _content(request: web.Request) -> bytes:
     return body
 
 
-def _carry_out(operation: Operation, account: Account, params: p.Params, request: web.Request) -> Answer:
+def _named(request: web.Request, params: Params) -> list[str]:
+    """The objects that the request is about. If one is on a test clock, it is carried out by that."""
+    given = (getattr(params, name, None) for name in ("customer", "test_clock", "from_subscription"))
+    return [*request.match_info.values(), *(name for name in given if name)]
+
+
+def _carry_out(operation: Operation, account: Account, params: Params, request: web.Request) -> Answer:
     request_id, version = request[REQUEST_ID], request[VERSION]
     try:
         result = operation.run(account, *request.match_info.values(), params)

@@ -7,7 +7,7 @@ import httpx
 
 from claw_dev.simulators.faults import Fault
 from claw_dev.simulators.stripe import orders
-from claw_dev.simulators.stripe.records import SubscriptionStatus
+from claw_dev.simulators.stripe.records import Card, SubscriptionStatus
 
 Json = dict[str, Any]
 
@@ -21,7 +21,7 @@ class StripeControls:
 
     def __init__(self, url: str) -> None:
         # The simulator is on this machine: a proxy from the environment could only get in the way.
-        self._client = httpx.AsyncClient(base_url=f"{url}/_sim/", timeout=30, trust_env=False)
+        self._client = httpx.AsyncClient(base_url=f"{url}/_sim/", timeout=120, trust_env=False)
 
     async def __aenter__(self) -> Self:
         """Open the connections."""
@@ -38,9 +38,9 @@ class StripeControls:
         """A customer pays. Returns the `session`, `customer` and `subscription` as the API would show them."""
         return await self._give("POST", "checkouts", order)
 
-    async def change_price(self, subscription: str, price: str) -> Json:
+    async def change_price(self, subscription: str, price: str, **order: Any) -> Json:
         """The customer changes to another price, named by id or lookup key. Returns the subscription."""
-        return await self._give("POST", f"subscriptions/{subscription}/price", orders.ChangePrice(price=price))
+        return await self._give("POST", f"subscriptions/{subscription}/price", orders.ChangePrice(price=price, **order))
 
     async def set_status(self, subscription: str, status: SubscriptionStatus) -> Json:
         """The customer does not pay, pays after all, pauses. Returns the subscription."""
@@ -55,6 +55,26 @@ class StripeControls:
         """Time passes until the period is over. Returns the subscription, renewed or ended."""
         return await self._give("POST", f"subscriptions/{subscription}/period-end", orders.Order())
 
+    async def set_card(self, subscription: str, card: Card) -> Json:
+        """From now on its customer's payments go as this card lets them. Returns the subscription."""
+        return await self._give("POST", f"subscriptions/{subscription}/card", orders.SetCard(card=card))
+
+    async def pay(self, subscription: str) -> Json:
+        """The customer pays what is open, and their card works again. Returns the subscription."""
+        return await self._give("POST", f"subscriptions/{subscription}/payment", orders.Order())
+
+    async def advance(self, *, to: int | None = None, seconds: int = 0) -> int:
+        """Time passes, and everything happens that it brings. Returns the account's time, in seconds since 1970."""
+        return int((await self._give("POST", "advance", orders.Advance(to=to, seconds=seconds)))["now"])
+
+    async def set_rules(self, **rules: Any) -> None:
+        """What follows failed payments; the rules are those of SetRules."""
+        await self._give("PUT", "rules", orders.SetRules(**rules))
+
+    async def meter_events(self) -> list[Json]:
+        """All events of usage so far, the oldest first."""
+        return list((await self._give("GET", "meter-events", None))["events"])
+
     async def deliver(self, order: orders.Deliver) -> Json:
         """One delivery now. Returns the attempt: its `status` is what the webhook answered."""
         return await self._give("POST", "deliveries", order)
@@ -64,9 +84,9 @@ class StripeControls:
         found = await self._give("GET", "deliveries", None)
         return list(found["deliveries"])
 
-    async def set_endpoint(self, url: str | None, *secrets: str) -> None:
-        """Events go there from now on, signed with each of the secrets."""
-        await self._give("PUT", "endpoint", orders.SetEndpoint(url=url, secrets=secrets))
+    async def set_endpoint(self, url: str | None, *secrets: str, **trouble: Any) -> None:
+        """Events go there from now on, signed with each of the secrets, with the trouble that SetEndpoint knows."""
+        await self._give("PUT", "endpoint", orders.SetEndpoint(url=url, secrets=secrets, **trouble))
 
     async def inject(self, fault: Fault) -> None:
         """Let requests to the API go wrong."""

@@ -1,13 +1,14 @@
 """Webhooks: brings events to the endpoint with a real signature, again and again until it is answered with 2xx.
 
-No order is promised and none is kept: each event has its own task. Every attempt is signed anew at its own time.
+No order is promised and none is kept: each event has its own task. Every attempt is signed anew at its own time. An
+endpoint can ask for more trouble: a share of its events comes twice, a share comes late.
 """
 
 import asyncio
 import json
 import logging
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -36,12 +37,57 @@ _HEADERS = {
 }
 
 
+EVERYTHING = "*"
+TAKEN = (
+    "charge.dispute.closed",
+    "charge.dispute.created",
+    "charge.refunded",
+    "checkout.session.async_payment_failed",
+    "checkout.session.async_payment_succeeded",
+    "checkout.session.completed",
+    "checkout.session.expired",
+    "customer.created",
+    "customer.deleted",
+    "customer.updated",
+    "customer.subscription.created",
+    "customer.subscription.deleted",
+    "customer.subscription.paused",
+    "customer.subscription.pending_update_applied",
+    "customer.subscription.pending_update_expired",
+    "customer.subscription.resumed",
+    "customer.subscription.trial_will_end",
+    "customer.subscription.updated",
+    "invoice.finalization_failed",
+    "invoice.marked_uncollectible",
+    "invoice.paid",
+    "invoice.payment_action_required",
+    "invoice.payment_failed",
+    "invoice.voided",
+    "price.created",
+    "price.updated",
+    "product.created",
+    "product.updated",
+)
+"""What an endpoint is told of unless it asks for other types. Stripe has no default and makes everybody choose."""
+
+
 @dataclass(frozen=True)
 class Endpoint:
-    """Where events go. Without a URL nothing is delivered."""
+    """Where events go, and which. Without a URL nothing is delivered."""
 
     url: str | None = None
     secrets: tuple[str, ...] = ()
+    enabled_events: tuple[str, ...] = TAKEN
+    """Types, or EVERYTHING."""
+    duplicates: float = 0
+    """The share of events that come once more."""
+    disorder: float = 0
+    """The share of deliveries that are held back, by up to `disorder_seconds`."""
+    disorder_seconds: float = 1
+
+    def wants(self, kind: str) -> bool:
+        """Whether events of this type are for it."""
+        return self.url is not None and (EVERYTHING in self.enabled_events or kind in self.enabled_events)
 
 
 class Signing(StrEnum):
@@ -126,11 +172,22 @@ class Deliverer:
         """Deliver it soon, and again after failures. `delivered` is called at most once, after a 2xx."""
         if self.endpoint.url is None:
             return
-        task = asyncio.create_task(self._deliver(message, delivered))
+        self._begin(self._deliver(message, delivered, held=self._held_back()))
+        if self._random.random() < self.endpoint.duplicates:
+            self._begin(self._deliver(message, lambda: None, held=self._held_back()))
+
+    def _begin(self, delivery: Coroutine[None, None, None]) -> None:
+        task = asyncio.create_task(delivery)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _deliver(self, message: Message, delivered: Callable[[], None]) -> None:
+    def _held_back(self) -> float:
+        if self._random.random() >= self.endpoint.disorder:
+            return 0
+        return self._random.uniform(0, self.endpoint.disorder_seconds)
+
+    async def _deliver(self, message: Message, delivered: Callable[[], None], *, held: float) -> None:
+        await asyncio.sleep(held)
         for number, delay in enumerate([*self._retry_delays, None], start=1):
             async with self._slots:
                 attempt = await self.send(message, number=number)

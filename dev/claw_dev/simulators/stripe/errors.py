@@ -14,6 +14,7 @@ class StripeProblem(Exception):
         kind: str = "invalid_request_error",
         code: str | None = None,
         param: str | None = None,
+        decline_code: str | None = None,
     ) -> None:
         super().__init__(message)
         self.status = status
@@ -21,11 +22,13 @@ class StripeProblem(Exception):
         self.kind = kind
         self.code = code
         self.param = param
+        self.decline_code = decline_code
 
     def render(self, request_id: str) -> dict[str, Any]:
         """The body. What has no value is left out, unlike in all other objects of Stripe."""
         error = {
             "code": self.code,
+            "decline_code": self.decline_code,
             "doc_url": f"https://stripe.com/docs/error-codes/{self.code.replace('_', '-')}" if self.code else None,
             "message": self.message,
             "param": self.param,
@@ -49,6 +52,13 @@ def missing(kind: str, identifier: str, param: str = "id") -> StripeProblem:
 def unauthorized(message: str) -> StripeProblem:
     """No key, or a wrong one: 401."""
     return StripeProblem(401, message)
+
+
+def card_declined() -> StripeProblem:
+    """The customer's bank does not want to: 402."""
+    return StripeProblem(
+        402, "Your card was declined.", kind="card_error", code="card_declined", decline_code="generic_decline"
+    )
 
 
 def idempotency_conflict(message: str) -> StripeProblem:

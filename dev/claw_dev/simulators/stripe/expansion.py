@@ -14,14 +14,19 @@ MAX_DEPTH = 4
 
 # Which fields of which object hold an id that can be expanded; the simulator has no objects behind Stripe's others.
 _REFERENCES: dict[str | None, set[str]] = {
+    "billing_portal.session": {"configuration"},
     "checkout.session": {"customer", "invoice", "subscription"},
-    "invoice": {"customer"},
+    "customer": {"test_clock"},
+    "discount": {"customer"},
+    "invoice": {"customer", "discounts", "subscription", "test_clock"},
+    "line_item": {"subscription"},
     "plan": {"product"},
     "price": {"product"},
     "product": {"default_price"},
-    "subscription": {"customer", "latest_invoice"},
-    # Parts of an invoice, which have no `object` field of their own.
-    None: {"price", "subscription"},
+    "subscription": {"customer", "discounts", "latest_invoice", "schedule", "test_clock"},
+    "subscription_schedule": {"customer", "subscription", "test_clock"},
+    # Parts of other objects, which have no `object` field of their own.
+    None: {"coupon", "discount", "price", "subscription"},
 }
 
 # Fields that are there for those who ask only.
@@ -50,12 +55,19 @@ def _follow(node: Any, steps: list[str], account: Account, version: str) -> None
     kind = node.get("object")
     if step in _INCLUDABLE.get(kind, ()) and step not in node:
         node[step] = _included(node, step, account, version)
-    if isinstance(node.get(step), str) and step in _REFERENCES.get(kind, ()):
-        node[step] = render(account.find(node[step]), account, version)
+    if step in node and step in _REFERENCES.get(kind, ()):
+        node[step] = _whole(node[step], account, version)
     if step not in node or not _is_object(node[step], expanded=bool(rest)):
         hint = f" You may want to try expanding 'data.{step}' instead." if kind == "list" else ""
         raise invalid(f"This property cannot be expanded ({step}).{hint}")
     _follow(node[step], rest, account, version)
+
+
+def _whole(reference: Any, account: Account, version: str) -> Any:
+    """The object, or the objects, that ids refer to. What is whole already stays so."""
+    if isinstance(reference, list):
+        return [_whole(element, account, version) for element in reference]
+    return render(account.find(reference), account, version) if isinstance(reference, str) else reference
 
 
 def _is_object(value: Any, *, expanded: bool) -> bool:

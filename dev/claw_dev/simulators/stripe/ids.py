@@ -17,6 +17,15 @@ _LENGTHS = {
     "il": 24,
     "li": 24,
     "cs_test": 62,
+    "clock": 24,
+    "di": 24,
+    "coupon": 8,
+    "sub_sched": 24,
+    "bpc": 24,
+    "bps": 24,
+    "mtr_test": 24,
+    "mtr_event": 24,
+    "mtrusg_test": 24,
 }
 
 # The longer ids begin with the generation of their format, so that a real one and ours look alike.
@@ -27,4 +36,6 @@ def new_id(random: Random, prefix: str) -> str:
     """A new id such as `cus_R3kVbn2Wq8LzXe`. The same seed gives the same ids in the same order."""
     length = _LENGTHS[prefix]
     lead = _LEADS.get(length, "")
+    if prefix == "coupon":  # the one kind whose ids have none
+        return "".join(random.choices(_ALPHABET, k=length))
     return f"{prefix}_{lead}{''.join(random.choices(_ALPHABET, k=length - len(lead)))}"

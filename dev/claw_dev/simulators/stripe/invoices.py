@@ -1,70 +1,10 @@
-"""Invoices: what a subscription is billed for a period, and whether that was paid. Money never moves."""
+"""Invoices, as requests see and change them. What is on them is drafting's, how they are paid collection's."""
 
+from claw_dev.simulators.stripe import collection
 from claw_dev.simulators.stripe.account import Account
-from claw_dev.simulators.stripe.events import tell
 from claw_dev.simulators.stripe.listing import Page, page
-from claw_dev.simulators.stripe.params import ListInvoices, Params
-from claw_dev.simulators.stripe.records import (
-    Customer,
-    Invoice,
-    InvoiceLine,
-    Price,
-    Product,
-    Subscription,
-    SubscriptionItem,
-)
-
-_RETRY_AFTER = 3 * 24 * 3600
-"""Seconds until Stripe would try to collect again."""
-
-
-def issue(account: Account, subscription: Subscription, reason: str, *, paid: bool) -> Invoice:
-    """A final invoice for the subscription's current period. The caller tells what became of it."""
-    customer = account.get(Customer, subscription.customer)
-    number = sum(1 for invoice in account.all(Invoice) if invoice.customer == customer.id) + 1
-    now = account.now()
-    return account.new(
-        Invoice,
-        customer=customer.id,
-        customer_email=customer.email,
-        customer_name=customer.name,
-        number=f"{customer.invoice_prefix}-{number:04}",
-        subscription=subscription.id,
-        subscription_metadata=subscription.metadata,
-        billing_reason=reason,
-        period_start=subscription.period_start,
-        period_end=subscription.period_end,
-        currency=subscription.currency,
-        lines=tuple(_line(account, item, free=subscription.is_on_trial) for item in subscription.items),
-        paid_at=now if paid else None,
-        next_attempt=None if paid else now + _RETRY_AFTER,
-    )
-
-
-def pay(account: Account, invoice_id: str) -> None:
-    """Let an open invoice be paid after all."""
-    before = account.get(Invoice, invoice_id)
-    if before.paid_at is not None:
-        return
-    after = account.change(before, paid_at=account.now(), attempts=before.attempts + 1, next_attempt=None)
-    tell(account, "invoice.paid", after)
-
-
-def _line(account: Account, item: SubscriptionItem, *, free: bool) -> InvoiceLine:
-    price = account.get(Price, item.price)
-    product = account.get(Product, price.product)
-    unit_amount = 0 if free else price.unit_amount
-    return InvoiceLine(
-        id=account.new_id(InvoiceLine.PREFIX),
-        created=account.now(),
-        subscription_item=item.id,
-        price=price.id,
-        product=product.id,
-        description=f"{item.quantity} x {product.name}",
-        quantity=item.quantity,
-        unit_amount=unit_amount,
-        amount=unit_amount * item.quantity,
-    )
+from claw_dev.simulators.stripe.params import FinalizeInvoice, ListInvoices, Params, PayInvoice
+from claw_dev.simulators.stripe.records import Card, Customer, Invoice
 
 
 def retrieve_invoice(account: Account, invoice_id: str, _: Params) -> Invoice:
@@ -83,3 +23,29 @@ def list_invoices(account: Account, params: ListInvoices) -> Page[Invoice]:
             and params.status in (None, invoice.status)
         ),
     )
+
+
+def finalize_invoice(account: Account, invoice_id: str, _: FinalizeInvoice) -> Invoice:
+    """`POST /v1/invoices/{id}/finalize`."""
+    return account.get(Invoice, collection.finalize(account, account.get(Invoice, invoice_id)).id)
+
+
+def pay_invoice(account: Account, invoice_id: str, params: PayInvoice) -> Invoice:
+    """`POST /v1/invoices/{id}/pay`: with the customer's card, or with the one of this request."""
+    invoice = account.get(Invoice, invoice_id)
+    if params.paid_out_of_band:
+        return collection.settle(account, invoice)
+    if params.payment_method is not None:
+        customer = account.get(Customer, invoice.customer)
+        account.change(customer, card=Card.of(params.payment_method))
+    return collection.pay(account, invoice)
+
+
+def void_invoice(account: Account, invoice_id: str, _: Params) -> Invoice:
+    """`POST /v1/invoices/{id}/void`."""
+    return collection.void(account, account.get(Invoice, invoice_id))
+
+
+def give_up_invoice(account: Account, invoice_id: str, _: Params) -> Invoice:
+    """`POST /v1/invoices/{id}/mark_uncollectible`."""
+    return collection.mark_uncollectible(account, account.get(Invoice, invoice_id))

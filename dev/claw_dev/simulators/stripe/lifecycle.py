@@ -1,19 +1,22 @@
-"""What becomes of a subscription, whoever wants it so: it starts, changes, is paid or not, and ends."""
+"""What becomes of a subscription at somebody's wish: it starts, runs out, is brought into a status.
+
+What time does to it is renewal's, a change of its prices repricing's.
+"""
 
 from collections.abc import Sequence
-from dataclasses import replace
-from typing import Any
+from dataclasses import dataclass, replace
 
-from claw_dev.simulators.stripe import invoices
+from claw_dev.simulators.stripe import collection, drafting, standing
 from claw_dev.simulators.stripe.account import Account
-from claw_dev.simulators.stripe.errors import invalid
+from claw_dev.simulators.stripe.coupons import redeem
+from claw_dev.simulators.stripe.errors import card_declined, invalid
 from claw_dev.simulators.stripe.events import tell
 from claw_dev.simulators.stripe.periods import end_of_period
 from claw_dev.simulators.stripe.records import (
-    Cancellation,
+    Card,
     Customer,
     Invoice,
-    Line,
+    InvoiceStatus,
     Metadata,
     Price,
     Subscription,
@@ -21,117 +24,101 @@ from claw_dev.simulators.stripe.records import (
     SubscriptionStatus,
 )
 
-REQUESTED = "cancellation_requested"
-PAYMENT_FAILED = "payment_failed"
-_DAY = 24 * 3600
+_ANNOUNCED_BEFORE = 3 * 24 * 3600
+"""Seconds before the end of a trial when it is announced."""
 
 
-def start(
-    account: Account,
-    customer: Customer,
-    lines: Sequence[Line],
-    *,
-    metadata: Metadata,
-    description: str | None = None,
-    trial_days: int = 0,
-) -> Subscription:
-    """A subscription that was paid for, or whose trial begins now."""
+@dataclass(frozen=True, kw_only=True)
+class Terms:
+    """What a new subscription is to be."""
+
+    items: Sequence[tuple[str, int]]
+    """Prices and quantities."""
+    metadata: Metadata
+    description: str | None = None
+    trial_end: int | None = None
+    without_payment_method: str = "create_invoice"
+    coupons: Sequence[str] = ()
+    payment_behavior: str = "allow_incomplete"
+
+
+def start(account: Account, customer: Customer, terms: Terms) -> Subscription:
+    """A new subscription, billed for its first period or on trial. Raises StripeProblem when that cannot be."""
+    _check(account, customer, terms)
     now = account.now()
-    trial_end = now + trial_days * _DAY if trial_days else None
     begun = account.new(
         Subscription,
         customer=customer.id,
-        status=SubscriptionStatus.TRIALING if trial_days else SubscriptionStatus.ACTIVE,
-        items=tuple(new_item(account, line.price, line.quantity, period_end=trial_end) for line in lines),
-        currency=account.get(Price, lines[0].price).currency,
-        metadata=metadata,
-        description=description,
-        trial_start=now if trial_days else None,
-        trial_end=trial_end,
+        status=SubscriptionStatus.TRIALING if terms.trial_end else SubscriptionStatus.INCOMPLETE,
+        items=tuple(new_item(account, price, count, period_end=terms.trial_end) for price, count in terms.items),
+        anchor=terms.trial_end or now,
+        currency=account.get(Price, terms.items[0][0]).currency,
+        metadata=terms.metadata,
+        description=terms.description,
+        trial_start=now if terms.trial_end else None,
+        trial_end=terms.trial_end,
+        without_payment_method=terms.without_payment_method,
     )
-    invoice = invoices.issue(account, begun, "subscription_create", paid=True)
-    subscription = account.change(begun, latest_invoice=invoice.id)
-    tell(account, "customer.subscription.created", subscription)
-    tell(account, "invoice.paid", invoice)
-    return subscription
+    discounts = tuple(redeem(account, coupon, begun).id for coupon in terms.coupons)
+    begun = account.change(begun, discounts=discounts)
+    lines = drafting.period_lines(account, begun, begun.items)
+    invoice = drafting.draft(account, begun, "subscription_create", lines)
+    pays = terms.payment_behavior != "default_incomplete" and account.get(Customer, customer.id).card is Card.GOOD
+    if begun.status is SubscriptionStatus.INCOMPLETE and (invoice.amount_due == 0 or pays):
+        begun = replace(begun, status=SubscriptionStatus.ACTIVE)
+    begun = account.change(begun, latest_invoice=invoice.id, unsettled=(invoice.id,))
+    tell(account, "customer.subscription.created", begun)
+    opened = collection.finalize(account, invoice)
+    if not opened.is_settled and terms.payment_behavior != "default_incomplete":
+        collection.attempt(account, opened)
+    if terms.trial_end and terms.trial_end <= now + _ANNOUNCED_BEFORE:
+        announce_trial_end(account, account.get(Subscription, begun.id))
+    return account.get(Subscription, begun.id)
+
+
+def _check(account: Account, customer: Customer, terms: Terms) -> None:
+    prices = [account.get(Price, price, f"items[{at}][price]") for at, (price, _) in enumerate(terms.items)]
+    for position, price in enumerate(prices):
+        if not price.active:
+            raise invalid(f"The price specified is inactive: {price.id}.", f"items[{position}][price]")
+        if price.currency != prices[0].currency:
+            raise invalid("All prices on a subscription must have the same currency.", f"items[{position}][price]")
+    if terms.payment_behavior == "error_if_incomplete" and not terms.trial_end and customer.card is not Card.GOOD:
+        raise card_declined()
 
 
 def new_item(account: Account, price_id: str, quantity: int, *, period_end: int | None = None) -> SubscriptionItem:
     """An item that is billed from now on, until the given moment or for one interval of its price."""
-    now = account.now()
+    now, price = account.now(), account.get(Price, price_id)
     return SubscriptionItem(
         id=account.new_id(SubscriptionItem.PREFIX),
         created=now,
         price=price_id,
         quantity=quantity,
         period_start=now,
-        period_end=period_end or end_of_period(now, account.get(Price, price_id).interval),
+        period_end=period_end or end_of_period(now, price.interval, count=price.interval_count),
     )
 
 
-def with_price(account: Account, item: SubscriptionItem, price_id: str) -> SubscriptionItem:
-    """The item with another price. Its period goes on, unless the price is billed in another interval."""
-    price = account.get(Price, price_id)
-    if price.interval == account.get(Price, item.price).interval:
-        return replace(item, price=price_id)
-    now = account.now()
-    return replace(item, price=price_id, period_start=now, period_end=end_of_period(now, price.interval))
-
-
-def update(account: Account, before: Subscription, **facts: Any) -> Subscription:
-    """The subscription with these facts; told if that changes anything."""
-    after = account.change(before, **facts)
-    if after != before:
-        tell(account, "customer.subscription.updated", after, before=before)
-    return after
+def announce_trial_end(account: Account, subscription: Subscription) -> Subscription:
+    """Tell that the trial is about to end."""
+    told = account.change(subscription, trial_end_told=True)
+    tell(account, "customer.subscription.trial_will_end", told)
+    return told
 
 
 def end_with_period(account: Account, subscription: Subscription, *, wanted: bool) -> Subscription:
     """Let the subscription run out, or run on after all."""
     if wanted == subscription.cancel_at_period_end:
         return subscription
-    return update(
+    return standing.update(
         account,
         subscription,
         cancel_at_period_end=wanted,
         cancel_at=subscription.period_end if wanted else None,
         canceled_at=account.now() if wanted else None,
-        cancellation=replace(subscription.cancellation, reason=REQUESTED if wanted else None),
+        cancellation=replace(subscription.cancellation, reason=standing.REQUESTED if wanted else None),
     )
-
-
-def end(account: Account, subscription: Subscription, *, cancellation: Cancellation | None = None) -> Subscription:
-    """The end, now and for ever."""
-    now = account.now()
-    ended = account.change(
-        subscription,
-        status=SubscriptionStatus.CANCELED,
-        canceled_at=subscription.canceled_at or now,
-        ended_at=now,
-        cancellation=cancellation or replace(subscription.cancellation, reason=REQUESTED),
-    )
-    tell(account, "customer.subscription.deleted", ended)
-    return ended
-
-
-def finish_period(account: Account, subscription: Subscription) -> Subscription:
-    """Time passes until the period is over: the subscription ends if it was to run out, and else renews, paid."""
-    if subscription.cancel_at is not None and subscription.cancel_at <= subscription.period_end:
-        return end(account, subscription)
-    if subscription.status not in (SubscriptionStatus.ACTIVE, SubscriptionStatus.TRIALING):
-        raise invalid(f"A subscription that is {subscription.status} is not renewed.")
-    items = tuple(
-        replace(
-            item,
-            period_start=item.period_end,
-            period_end=end_of_period(item.period_end, account.get(Price, item.price).interval),
-        )
-        for item in subscription.items
-    )
-    renewed = replace(subscription, items=items, status=SubscriptionStatus.ACTIVE)
-    invoice = invoices.issue(account, renewed, "subscription_cycle", paid=True)
-    tell(account, "invoice.paid", invoice)
-    return update(account, subscription, items=items, status=renewed.status, latest_invoice=invoice.id)
 
 
 def move_to(account: Account, subscription: Subscription, status: SubscriptionStatus) -> Subscription:
@@ -140,37 +127,47 @@ def move_to(account: Account, subscription: Subscription, status: SubscriptionSt
         raise invalid(f"A subscription that is {subscription.status} has no other status any more.")
     match status:
         case SubscriptionStatus.CANCELED:
-            return end(account, subscription)
+            return standing.end(account, subscription)
         case SubscriptionStatus.PAST_DUE | SubscriptionStatus.UNPAID:
             return _fail_payment(account, subscription, status)
         case SubscriptionStatus.PAUSED:
-            paused = update(account, subscription, status=status, paused_at=account.now())
-            tell(account, "customer.subscription.paused", paused)
-            return paused
+            return standing.pause(account, subscription)
         case SubscriptionStatus.ACTIVE:
             return _activate(account, subscription)
         case SubscriptionStatus.TRIALING:
             now, until = account.now(), subscription.period_end
-            return update(account, subscription, status=status, trial_start=now, trial_end=until)
+            return standing.update(account, subscription, status=status, trial_start=now, trial_end=until)
         case SubscriptionStatus.INCOMPLETE_EXPIRED:
-            return update(account, subscription, status=status, ended_at=account.now())
-    return update(account, subscription, status=status)
+            return standing.update(account, subscription, status=status, ended_at=account.now())
+    return standing.update(account, subscription, status=status)
 
 
 def _fail_payment(account: Account, subscription: Subscription, status: SubscriptionStatus) -> Subscription:
+    """From now on the card is declined, for a bill that there is already or for a new one."""
+    account.change(account.get(Customer, subscription.customer), card=Card.DECLINES)
     latest = account.get(Invoice, subscription.latest_invoice) if subscription.latest_invoice else None
-    if latest is None or latest.paid_at is not None:
-        latest = invoices.issue(account, subscription, "subscription_cycle", paid=False)
-    tell(account, "invoice.payment_failed", latest)
-    account.change(account.get(Customer, subscription.customer), delinquent=True)
-    return update(account, subscription, status=status, latest_invoice=latest.id)
+    if latest is None or latest.is_settled:
+        lines = drafting.period_lines(account, subscription, subscription.items)
+        latest = drafting.draft(account, subscription, "subscription_cycle", lines)
+        unsettled = (*subscription.unsettled, latest.id)
+        subscription = account.change(subscription, latest_invoice=latest.id, unsettled=unsettled)
+    if latest.status is InvoiceStatus.DRAFT:
+        latest = collection.finalize(account, latest)
+    if not latest.is_settled:
+        collection.attempt(account, latest)
+    return standing.update(account, account.get(Subscription, subscription.id), status=status)
 
 
 def _activate(account: Account, subscription: Subscription) -> Subscription:
-    if subscription.latest_invoice is not None:
-        invoices.pay(account, subscription.latest_invoice)
-    account.change(account.get(Customer, subscription.customer), delinquent=False)
-    active = update(account, subscription, status=SubscriptionStatus.ACTIVE, paused_at=None)
-    if subscription.status == SubscriptionStatus.PAUSED:
-        tell(account, "customer.subscription.resumed", active)
-    return active
+    """The card works again, and what was owed is paid, the oldest first."""
+    customer = account.get(Customer, subscription.customer)
+    if customer.card is not Card.GOOD:
+        account.change(customer, card=Card.GOOD)
+    for identifier in subscription.unsettled:
+        collection.settle(account, account.get(Invoice, identifier))
+    paid = account.get(Subscription, subscription.id)
+    if paid.status is not SubscriptionStatus.ACTIVE:
+        paid = standing.update(account, paid, status=SubscriptionStatus.ACTIVE, paused_at=None)
+    if subscription.status is SubscriptionStatus.PAUSED:
+        tell(account, "customer.subscription.resumed", paid)
+    return paid

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from claw_dev.simulators.stripe.errors import invalid, missing
-from claw_dev.simulators.stripe.params import Listed
+from claw_dev.simulators.stripe.params import Listed, Paged
 from claw_dev.simulators.stripe.records import Record
 
 R = TypeVar("R", bound=Record)
@@ -19,7 +19,7 @@ class Page(Generic[R]):
     has_more: bool
 
 
-def page(everything: Sequence[R], wanted: Listed, matches: Callable[[R], bool]) -> Page[R]:
+def page(everything: Sequence[R], wanted: Paged, matches: Callable[[R], bool]) -> Page[R]:
     """The part of `everything` (newest first) that matches and was asked for.
 
     The cursor itself need not match: it may have stopped to while the client was reading the page before. Raises
@@ -31,7 +31,8 @@ def page(everything: Sequence[R], wanted: Listed, matches: Callable[[R], bool]) 
         everything = everything[_position(everything, wanted.starting_after, "starting_after") + 1 :]
     if wanted.ending_before is not None:
         everything = everything[: _position(everything, wanted.ending_before, "ending_before")]
-    matching = [r for r in everything if matches(r) and (wanted.created is None or wanted.created.contains(r.created))]
+    span = wanted.created if isinstance(wanted, Listed) else None
+    matching = [r for r in everything if matches(r) and (span is None or span.contains(r.created))]
     # Before a cursor, the page is the one next to it and not the newest one.
     part = matching[-wanted.limit :] if wanted.ending_before is not None else matching[: wanted.limit]
     return Page(part, has_more=len(matching) > wanted.limit)

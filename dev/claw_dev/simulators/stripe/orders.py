@@ -4,8 +4,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from claw_dev.simulators.stripe.delivery import Signing
-from claw_dev.simulators.stripe.records import SubscriptionStatus
+from claw_dev.simulators.stripe.delivery import TAKEN, Signing
+from claw_dev.simulators.stripe.records import Card, SubscriptionStatus
 
 
 class Order(BaseModel):
@@ -31,12 +31,17 @@ class CompleteCheckout(Order):
     quantity: int = Field(default=1, ge=1)
     metadata: dict[str, str] = Field(default={}, description="Of the new session and of its subscription.")
     trial_days: int = Field(default=0, ge=0)
+    card: Card = Field(default=Card.GOOD, description="What will become of payments. None is possible on trial only.")
+    coupon: str | None = Field(default=None, description="For a new session.")
+    without_payment_method: Literal["cancel", "create_invoice", "pause"] = "create_invoice"
+    test_clock: str | None = Field(default=None, description="For a new customer.")
 
 
 class ChangePrice(Order):
     """The customer changes the plan."""
 
     price: str = Field(description="A price's id or lookup key.")
+    proration_behavior: Literal["always_invoice", "create_prorations", "none"] = "create_prorations"
 
 
 class SetStatus(Order):
@@ -71,3 +76,31 @@ class SetEndpoint(Order):
 
     url: str | None = None
     secrets: tuple[str, ...] = ()
+    enabled_events: tuple[str, ...] = Field(default=TAKEN, description="Types, or `*` for all of them.")
+    duplicates: float = Field(default=0, ge=0, le=1, description="The share of events that come once more.")
+    disorder: float = Field(default=0, ge=0, le=1, description="The share of deliveries that are held back.")
+    disorder_seconds: float = Field(default=1, ge=0, description="For how long at most.")
+
+
+class SetCard(Order):
+    """The customer of a subscription has another card, or the old one behaves differently."""
+
+    card: Card
+
+
+class SetRules(Order):
+    """What the business chose in the dashboard. What is not named stays as it is."""
+
+    retry_days: tuple[int, ...] | None = None
+    after_retries: Literal["canceled", "unpaid", "past_due"] | None = None
+    draft_seconds: int | None = Field(default=None, ge=0)
+
+
+class Advance(Order):
+    """Time passes for everything that is on no test clock: until a moment, or for a while.
+
+    With neither, everything happens that is due by the clock that the simulator was given.
+    """
+
+    to: int | None = Field(default=None, description="Seconds since 1970.")
+    seconds: int = Field(default=0, ge=0)

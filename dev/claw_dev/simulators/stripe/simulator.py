@@ -17,6 +17,7 @@ from claw_dev.simulators.stripe.api import api_routes
 from claw_dev.simulators.stripe.control import control_routes
 from claw_dev.simulators.stripe.delivery import RETRY_DELAYS, Deliverer, Endpoint, Message, delivering
 from claw_dev.simulators.stripe.payment_page import payment_routes
+from claw_dev.simulators.stripe.portal_page import portal_routes
 from claw_dev.simulators.stripe.protocol import authenticating, fault_as_error, identifying, versioning
 from claw_dev.simulators.stripe.records import Event
 from claw_dev.simulators.stripe.rendering import render
@@ -42,6 +43,7 @@ async def simulated_stripe(
     api_version: str = versions.CURRENT,
     clock: Callable[[], datetime] = wall_clock,
     random: Random | None = None,
+    events_kept_days: int = 30,
     retry_delays: Sequence[float] = RETRY_DELAYS,
 ) -> AsyncIterator[StripeSimulator]:
     """Serve a fresh account with the seeded catalogue on the loopback address.
@@ -50,7 +52,7 @@ async def simulated_stripe(
     in, and that requests have which name none. Port 0 takes a free one.
     """
     random = random or Random()  # noqa: S311 - ids of a simulator, repeatable on purpose
-    account = Account(clock=clock, random=random, api_version=api_version)
+    account = Account(clock=clock, random=random, api_version=api_version, events_kept_days=events_kept_days)
     catalogue.seed(account)
     faults = FaultQueue()
     async with delivering(
@@ -67,10 +69,16 @@ async def simulated_stripe(
         )
         app.router.add_get("/healthz", alive)
         app.router.add_routes(
-            [*api_routes(account), *payment_routes(account), *control_routes(account, deliverer), *fault_routes(faults)]
+            [
+                *api_routes(account),
+                *payment_routes(account),
+                *portal_routes(account),
+                *control_routes(account, deliverer),
+                *fault_routes(faults),
+            ]
         )
         async with serving(app, port=port) as url:
-            account.checkout_base = url
+            account.base_url = url
             yield StripeSimulator(url, account, deliverer, faults)
 
 
@@ -83,7 +91,7 @@ def _delivering(account: Account, deliverer: Deliverer) -> Callable[[Event], Non
     """Hands each event to the deliverer, and notes on it whether somebody still waits for it."""
 
     def deliver(event: Event) -> None:
-        if deliverer.endpoint.url is None:
+        if not deliverer.endpoint.wants(event.type):
             return
         pending = account.change(event, pending_webhooks=1)
 

@@ -6,6 +6,7 @@ CURRENT = "2026-10-28.endive"
 """What stripe 16 asks for. A contract test compares the two."""
 
 _BASIL = "2025-03-31"
+_CLOVER = "2025-09-30"
 _SHAPE = re.compile(r"\d{4}-\d{2}-\d{2}(\.[a-z_]+)?")
 
 
@@ -20,3 +21,8 @@ def since_basil(version: str) -> bool:
     Since then a subscription's period is on each of its items and an invoice names its subscription under `parent`.
     """
     return version[:10] >= _BASIL
+
+
+def since_clover(version: str) -> bool:
+    """Whether the version is clover or later: since then a discount names its coupon and does not hold it."""
+    return version[:10] >= _CLOVER

@@ -1,7 +1,8 @@
-"""Products and prices."""
+"""Products, prices and coupons."""
 
-from claw_dev.simulators.stripe.records import Price, Product
+from claw_dev.simulators.stripe.records import Coupon, Discount, Price, Product
 from claw_dev.simulators.stripe.rendering.shapes import Json, head, nothing
+from claw_dev.simulators.stripe.versions import since_clover
 
 
 def product(record: Product) -> Json:
@@ -32,12 +33,12 @@ def price(record: Price) -> Json:
         "product": record.product,
         "recurring": {
             "interval": record.interval,
-            "interval_count": 1,
-            "meter": None,
+            "interval_count": record.interval_count,
+            "meter": record.meter,
             "trial_period_days": None,
-            "usage_type": "licensed",
+            "usage_type": _usage_type(record),
         },
-        "tax_behavior": "unspecified",
+        "tax_behavior": record.tax_behavior,
         "type": "recurring",
         "unit_amount": record.unit_amount,
         "unit_amount_decimal": str(record.unit_amount),
@@ -55,10 +56,52 @@ def plan(record: Price) -> Json:
         "billing_scheme": "per_unit",
         "currency": record.currency,
         "interval": record.interval,
-        "interval_count": 1,
+        "interval_count": record.interval_count,
         "metadata": dict(record.metadata),
         "nickname": record.nickname,
         "product": record.product,
-        "usage_type": "licensed",
-        **nothing("meter", "tiers_mode", "transform_usage", "trial_period_days"),
+        "meter": record.meter,
+        "usage_type": _usage_type(record),
+        **nothing("tiers_mode", "transform_usage", "trial_period_days"),
     }
+
+
+def _usage_type(record: Price) -> str:
+    return "licensed" if record.meter is None else "metered"
+
+
+def coupon(record: Coupon) -> Json:
+    """A coupon."""
+    if record.deleted:
+        return {"id": record.id, "object": record.OBJECT, "deleted": True}
+    return head(record) | {
+        "amount_off": record.amount_off,
+        "currency": record.currency,
+        "duration": record.duration,
+        "duration_in_months": record.duration_in_months,
+        "max_redemptions": None,
+        "metadata": dict(record.metadata),
+        "name": record.name,
+        "percent_off": record.percent_off,
+        "redeem_by": None,
+        "times_redeemed": record.redeemed,
+        "valid": True,
+    }
+
+
+def discount(record: Discount, version: str) -> Json:
+    """A discount. Since 2025-09-30 (clover) it names its coupon under `source`, and before that it holds all of it."""
+    shown: Json = {
+        "id": record.id,
+        "object": record.OBJECT,
+        "customer": record.customer,
+        "end": record.end,
+        "start": record.created,
+        "subscription": record.subscription,
+        **nothing(
+            "checkout_session", "customer_account", "invoice", "invoice_item", "promotion_code", "subscription_item"
+        ),
+    }
+    if since_clover(version):
+        return shown | {"source": {"coupon": record.coupon.id, "type": "coupon"}}
+    return shown | {"coupon": coupon(record.coupon)}

@@ -1,7 +1,7 @@
 """Checkout sessions and their lines."""
 
 from claw_dev.simulators.stripe.account import Account
-from claw_dev.simulators.stripe.records import CheckoutSession, Line, Price, Product
+from claw_dev.simulators.stripe.records import CheckoutSession, Coupon, Invoice, Line, Price, Product
 from claw_dev.simulators.stripe.rendering.catalogue import price
 from claw_dev.simulators.stripe.rendering.shapes import Json, automatic_tax, head, listing, nothing
 
@@ -9,13 +9,15 @@ from claw_dev.simulators.stripe.rendering.shapes import Json, automatic_tax, hea
 def session(record: CheckoutSession, account: Account) -> Json:
     """A session. Its line items are only shown to those who expand them."""
     prices = {line.price: account.get(Price, line.price) for line in record.lines}
-    due_today = 0 if record.trial_days else sum(prices[line.price].unit_amount * line.quantity for line in record.lines)
+    due_today = 0 if record.has_trial else sum(_amount(prices[line.price], line) for line in record.lines)
+    off = _off(record, account, due_today)
     return head(record) | {
         "adaptive_pricing": {"enabled": False},
         "allow_promotion_codes": record.allow_promotion_codes,
         "amount_subtotal": due_today,
-        "amount_total": due_today,
+        "amount_total": due_today - off,
         "automatic_tax": automatic_tax(),
+        "billing_address_collection": record.billing_address_collection,
         "cancel_url": record.cancel_url,
         "client_reference_id": record.client_reference_id,
         "currency": prices[record.lines[0].price].currency,
@@ -25,27 +27,26 @@ def session(record: CheckoutSession, account: Account) -> Json:
         "customer_creation": "always",
         "customer_details": _customer_details(record),
         "customer_email": record.customer_email,
-        "discounts": [],
+        "discounts": [{"coupon": record.coupon, "promotion_code": None}] if record.coupon else [],
         "expires_at": record.expires_at,
         "invoice": record.invoice,
         "locale": record.locale,
         "metadata": dict(record.metadata),
         "mode": "subscription",
-        "payment_method_collection": "always",
+        "payment_method_collection": record.payment_method_collection,
         "payment_method_options": {},
-        "payment_method_types": ["card"],
+        "payment_method_types": list(record.payment_method_types),
         "payment_status": record.payment_status,
         "phone_number_collection": {"enabled": False},
         "shipping_options": [],
         "status": record.status,
         "subscription": record.subscription,
         "success_url": record.success_url,
-        "total_details": {"amount_discount": 0, "amount_shipping": 0, "amount_tax": 0},
+        "total_details": {"amount_discount": off, "amount_shipping": 0, "amount_tax": 0},
         "ui_mode": "hosted_page",
         "url": record.url if record.status == "open" else None,
         **nothing(
             "after_expiration",
-            "billing_address_collection",
             "client_secret",
             "collected_information",
             "consent",
@@ -79,7 +80,7 @@ def line_items(record: CheckoutSession, account: Account) -> Json:
 def line(record: Line, account: Account) -> Json:
     """A line of a session."""
     bought = account.get(Price, record.price)
-    amount = bought.unit_amount * record.quantity
+    amount = _amount(bought, record)
     return {
         "id": record.id,
         "object": record.OBJECT,
@@ -94,6 +95,20 @@ def line(record: Line, account: Account) -> Json:
         "price": price(bought),
         "quantity": record.quantity,
     }
+
+
+def _amount(billed: Price, bought: Line) -> int:
+    """What is to be paid in advance."""
+    return billed.unit_amount * bought.quantity if billed.meter is None else 0
+
+
+def _off(record: CheckoutSession, account: Account, amount: int) -> int:
+    """How much less it is by the coupon; once it is paid, how much less it was."""
+    if record.coupon is None:
+        return 0
+    if record.invoice is not None:
+        return sum(account.get(Invoice, record.invoice).discounts.values())
+    return account.get(Coupon, record.coupon).off(amount)
 
 
 def _customer_details(record: CheckoutSession) -> Json | None:

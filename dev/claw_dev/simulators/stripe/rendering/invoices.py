@@ -1,5 +1,7 @@
 """Invoices. Since version 2025-03-31 (basil) they name their subscription under `parent`."""
 
+from collections.abc import Mapping
+
 from claw_dev.simulators.stripe.account import Account
 from claw_dev.simulators.stripe.records import Invoice, InvoiceLine, Price
 from claw_dev.simulators.stripe.rendering.catalogue import plan, price
@@ -8,20 +10,22 @@ from claw_dev.simulators.stripe.versions import since_basil
 
 
 def invoice(record: Invoice, account: Account, version: str) -> Json:
-    """An invoice, paid or open."""
-    paid = record.paid_at is not None
+    """An invoice, wherever it stands."""
+    paid = record.amount_due if record.paid_at is not None else 0
     shown = head(record) | {
         "account_country": "US",
         "account_name": "Claw",
-        "amount_due": record.total,
+        "amount_due": record.amount_due,
         "amount_overpaid": 0,
-        "amount_paid": record.total if paid else 0,
-        "amount_remaining": 0 if paid else record.total,
+        "amount_paid": paid,
+        "amount_paid_off_stripe": 0,
+        "amount_remaining": record.amount_due - paid,
         "amount_shipping": 0,
         "attempt_count": record.attempts,
-        "attempted": True,
-        "auto_advance": not paid,
+        "attempted": record.attempts > 0 or record.paid_at is not None,
+        "auto_advance": record.auto_advance,
         "automatic_tax": automatic_tax() | {"disabled_reason": None},
+        "automatically_finalizes_at": record.finalizes_at,
         "billing_reason": record.billing_reason,
         "collection_method": "charge_automatically",
         "currency": record.currency,
@@ -31,9 +35,9 @@ def invoice(record: Invoice, account: Account, version: str) -> Json:
         "customer_tax_exempt": "none",
         "customer_tax_ids": [],
         "default_tax_rates": [],
-        "discounts": [],
-        "effective_at": record.created,
-        "ending_balance": 0,
+        "discounts": list(record.discounts),
+        "effective_at": record.finalized_at,
+        "ending_balance": record.ending_balance,
         "issuer": {"type": "self"},
         "lines": listing(
             (_invoice_line(line, record, account, version) for line in record.lines), f"/v1/invoices/{record.id}/lines"
@@ -46,26 +50,26 @@ def invoice(record: Invoice, account: Account, version: str) -> Json:
         "period_start": record.period_start,
         "post_payment_credit_notes_amount": 0,
         "pre_payment_credit_notes_amount": 0,
-        "starting_balance": 0,
-        "status": record.status,
+        "starting_balance": record.starting_balance,
+        "status": record.status.value,
         "status_transitions": {
-            "finalized_at": record.created,
-            "marked_uncollectible_at": None,
+            "finalized_at": record.finalized_at,
+            "marked_uncollectible_at": record.uncollectible_at,
             "paid_at": record.paid_at,
-            "voided_at": None,
+            "voided_at": record.voided_at,
         },
-        "subtotal": record.total,
-        "subtotal_excluding_tax": record.total,
+        "subtotal": record.subtotal,
+        "subtotal_excluding_tax": record.subtotal,
+        "test_clock": record.test_clock,
         "total": record.total,
-        "total_discount_amounts": [],
+        "total_discount_amounts": _discount_amounts(record.discounts),
         "total_excluding_tax": record.total,
         "total_pretax_credit_amounts": [],
         "total_taxes": [],
-        "webhooks_delivered_at": record.created,
+        "webhooks_delivered_at": record.finalized_at,
         **nothing(
             "account_tax_ids",
             "application",
-            "automatically_finalizes_at",
             "custom_fields",
             "customer_account",
             "customer_address",
@@ -87,7 +91,6 @@ def invoice(record: Invoice, account: Account, version: str) -> Json:
             "shipping_cost",
             "shipping_details",
             "statement_descriptor",
-            "test_clock",
         ),
     }
     if since_basil(version):
@@ -102,6 +105,10 @@ def invoice(record: Invoice, account: Account, version: str) -> Json:
     return shown
 
 
+def _discount_amounts(discounts: Mapping[str, int]) -> list[Json]:
+    return [{"amount": amount, "discount": discount} for discount, amount in discounts.items()]
+
+
 def _invoice_line(record: InvoiceLine, of: Invoice, account: Account, version: str) -> Json:
     shown: Json = {
         "id": record.id,
@@ -110,15 +117,16 @@ def _invoice_line(record: InvoiceLine, of: Invoice, account: Account, version: s
         "currency": of.currency,
         "description": record.description,
         "discount_amounts": [],
-        "discountable": True,
+        "discountable": not record.proration,
         "discounts": [],
         "invoice": of.id,
         "livemode": False,
         "metadata": dict(of.subscription_metadata),
-        "period": {"start": of.period_start, "end": of.period_end},
+        "period": {"start": record.period_start, "end": record.period_end},
         "pretax_credit_amounts": [],
         "quantity": record.quantity,
         "quantity_decimal": str(record.quantity),
+        "subscription": of.subscription,
         "subtotal": record.amount,
         "taxes": [],
     }
@@ -127,13 +135,13 @@ def _invoice_line(record: InvoiceLine, of: Invoice, account: Account, version: s
         return shown | {
             "plan": plan(billed),
             "price": price(billed),
-            "subscription": of.subscription,
+            "proration": record.proration,
             "subscription_item": record.subscription_item,
             "type": "subscription",
         }
     source = {
         "invoice_item": None,
-        "proration": False,
+        "proration": record.proration,
         "proration_details": None,
         "subscription": of.subscription,
         "subscription_item": record.subscription_item,

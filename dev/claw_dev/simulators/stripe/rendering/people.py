@@ -1,7 +1,10 @@
-"""Customers."""
+"""Customers and test clocks."""
 
-from claw_dev.simulators.stripe.records import Customer
+from claw_dev.simulators.stripe.records import Customer, TestClock
 from claw_dev.simulators.stripe.rendering.shapes import Json, head, nothing
+
+_KEPT = 30 * 24 * 3600
+"""Seconds after which Stripe deletes a test clock."""
 
 
 def customer(record: Customer) -> Json:
@@ -9,18 +12,34 @@ def customer(record: Customer) -> Json:
     if record.deleted:
         return {"id": record.id, "object": record.OBJECT, "deleted": True}
     return head(record) | {
-        "balance": 0,
+        "balance": record.balance,
         "business_name": record.business_name,
         "delinquent": record.delinquent,
         "description": record.description,
         "email": record.email,
         "invoice_prefix": record.invoice_prefix,
-        "invoice_settings": nothing("custom_fields", "default_payment_method", "footer", "rendering_options"),
+        "invoice_settings": nothing("custom_fields", "footer", "rendering_options")
+        | {"default_payment_method": record.card.payment_method},
         "metadata": dict(record.metadata),
         "name": record.name,
-        "next_invoice_sequence": 1,
+        "next_invoice_sequence": record.next_invoice,
         "phone": record.phone,
         "preferred_locales": list(record.preferred_locales),
         "tax_exempt": "none",
-        **nothing("address", "currency", "default_source", "discount", "shipping", "test_clock"),
+        "test_clock": record.test_clock,
+        **nothing("address", "currency", "default_source", "discount", "shipping"),
+    }
+
+
+def clock(record: TestClock) -> Json:
+    """A test clock; of a deleted one only that it is deleted."""
+    if record.deleted:
+        return {"id": record.id, "object": record.OBJECT, "deleted": True}
+    advancing = {"advancing": {"target_frozen_time": record.target}} if record.status == "advancing" else {}
+    return head(record) | {
+        "deletes_after": record.created + _KEPT,
+        "frozen_time": record.frozen_time,
+        "name": record.name,
+        "status": record.status,
+        "status_details": advancing,
     }

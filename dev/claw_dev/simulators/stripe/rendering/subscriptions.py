@@ -1,7 +1,7 @@
 """Subscriptions. Since version 2025-03-31 (basil) their periods are on their items."""
 
 from claw_dev.simulators.stripe.account import Account
-from claw_dev.simulators.stripe.records import Price, Subscription, SubscriptionItem
+from claw_dev.simulators.stripe.records import Customer, Price, Subscription, SubscriptionItem
 from claw_dev.simulators.stripe.rendering.catalogue import plan, price
 from claw_dev.simulators.stripe.rendering.shapes import Json, head, listing, nothing
 from claw_dev.simulators.stripe.versions import since_basil
@@ -11,7 +11,7 @@ def subscription(record: Subscription, account: Account, version: str) -> Json:
     """A subscription. Since basil the period is on its items, before that on itself."""
     shown = head(record) | {
         "automatic_tax": {"disabled_reason": None, "enabled": False, "liability": None},
-        "billing_cycle_anchor": record.created,
+        "billing_cycle_anchor": record.anchor,
         "billing_mode": {
             "flexible": {"proration_discounts": "included"},
             "type": "flexible",
@@ -31,7 +31,7 @@ def subscription(record: Subscription, account: Account, version: str) -> Json:
         "customer": record.customer,
         "default_tax_rates": [],
         "description": record.description,
-        "discounts": [],
+        "discounts": list(record.discounts),
         "ended_at": record.ended_at,
         "invoice_settings": {
             "account_tax_ids": None,
@@ -46,16 +46,18 @@ def subscription(record: Subscription, account: Account, version: str) -> Json:
         ),
         "latest_invoice": record.latest_invoice,
         "metadata": dict(record.metadata),
-        "pause_collection": record.pause_collection and {"behavior": record.pause_collection, "resumes_at": None},
+        "pause_collection": _pause_collection(record),
         "payment_settings": {
             "payment_method_options": None,
             "payment_method_types": None,
             "save_default_payment_method": "off",
         },
+        "schedule": record.schedule,
         "start_date": record.created,
         "status": record.status.value,
+        "test_clock": account.get(Customer, record.customer).test_clock,
         "trial_end": record.trial_end,
-        "trial_settings": {"end_behavior": {"missing_payment_method": "create_invoice"}},
+        "trial_settings": {"end_behavior": {"missing_payment_method": record.without_payment_method}},
         "trial_start": record.trial_start,
         **nothing(
             "application",
@@ -72,8 +74,6 @@ def subscription(record: Subscription, account: Account, version: str) -> Json:
             "pending_invoice_item_interval",
             "pending_setup_intent",
             "pending_update",
-            "schedule",
-            "test_clock",
             "transfer_data",
         ),
     }
@@ -91,6 +91,12 @@ def subscription(record: Subscription, account: Account, version: str) -> Json:
     return shown
 
 
+def _pause_collection(record: Subscription) -> Json | None:
+    if record.pause_collection is None:
+        return None
+    return {"behavior": record.pause_collection, "resumes_at": record.collection_resumes_at}
+
+
 def _item(record: SubscriptionItem, subscription_id: str, account: Account, version: str) -> Json:
     billed = account.get(Price, record.price)
     shown: Json = {
@@ -102,10 +108,11 @@ def _item(record: SubscriptionItem, subscription_id: str, account: Account, vers
         "metadata": dict(record.metadata),
         "plan": plan(billed),
         "price": price(billed),
-        "quantity": record.quantity,
         "subscription": subscription_id,
         "tax_rates": [],
     }
+    if billed.meter is None:
+        shown["quantity"] = record.quantity
     if since_basil(version):
         shown["current_period_start"] = record.period_start
         shown["current_period_end"] = record.period_end
