@@ -23,42 +23,39 @@ _WORDS = {
 
 
 def events_table(events: Iterable[InboxEvent]) -> Table:
-    """Events, two lines each."""
-    table = _table(_id("EVENT"), _id("ABOUT"), Column("STATE", no_wrap=True), _prose("WHY"))
+    """Events: what each was, whom it is about and when it came, and why it is where it is."""
+    table = _table(_id("STATE"), _prose("EVENT"))
     for event in events:
-        tries = f"{event.attempts} failures" if event.attempts else event.source
-        why = ": ".join(filter(None, (event.reason, event.message)))
+        tries = f"{event.attempts} failures" if event.attempts else f"by {event.source}"
         table.add_row(
-            _lines(event.id, event.type),
-            _lines(event.subject or "nothing of ours", _moment(event.received_at)),
-            _lines(Text(event.state, style=_STYLES.get(event.state, "")), tries),
-            Text(why),
+            Text(event.state, style=_STYLES.get(event.state, "")),
+            _lines(
+                f"{event.id}  {event.type}",
+                f"{event.subject or 'nothing of ours'}  {_moment(event.received_at)}, {tries}",
+                ": ".join(filter(None, (event.reason, event.message))),
+            ),
         )
     return table
 
 
 def log_table(entries: Iterable[Entry]) -> Table:
     """The billing log, oldest first."""
-    table = _table(_id("WHEN (UTC)"), _id("ABOUT"), Column("WHAT", overflow="fold"), _prose("WHO AND WHY"))
+    table = _table(_id("WHEN (UTC)"), _prose("WHAT"))
     for entry in entries:
-        table.add_row(
-            _moment(entry.at),
-            Text(entry.subscription or entry.customer or ""),
-            _lines(Text(entry.action, style="bold"), f"{_told(entry.before)} → {_told(entry.after)}"),
-            _lines(Text(entry.actor), entry.why),
-        )
+        who = entry.actor if entry.why == entry.actor else f"{entry.actor}: {entry.why}"
+        what = f"{entry.action}: {_told(entry.before)} → {_told(entry.after)}"
+        table.add_row(_moment(entry.at), _lines(what, entry.subscription or entry.customer or "", who))
     return table
 
 
 def holds_table(holds: Iterable[Hold]) -> Table:
     """What is not deleted until a person decides."""
-    table = _table(_id("SUBSCRIPTION"), _id("INSTANCE"), Column("STANDING", no_wrap=True), _prose("HELD BECAUSE"))
+    table = _table(_id("SUBSCRIPTION"), _id("STANDING"), _prose("HELD BECAUSE"))
     for hold in holds:
         deletion = f"would go {_day(hold.deletion_at)}" if hold.deletion_at else "no deletion planned"
         table.add_row(
-            _lines(hold.subscription, hold.customer or ""),
-            Text(hold.instance or "none"),
-            _lines(Text(hold.standing or "unknown"), deletion),
+            _lines(hold.subscription, hold.customer or "", hold.instance or "no instance"),
+            _lines(hold.standing or "unknown", deletion),
             Text(hold.hold),
         )
     return table
@@ -134,8 +131,8 @@ def _prose(header: str) -> Column:
     return Column(header, overflow="fold", ratio=1)
 
 
-def _lines(first: str | Text, second: str) -> Text:
-    return Text("\n").join([Text(first) if isinstance(first, str) else first, Text(second, style="dim")])
+def _lines(first: str, *others: str) -> Text:
+    return Text("\n").join([Text(first), *(Text(line, style="dim") for line in others if line)])
 
 
 def _told(value: Any) -> str:
