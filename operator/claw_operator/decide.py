@@ -177,7 +177,7 @@ def _database_is_adjusted(desired: Desired, observed: Observed, now: datetime) -
     database = observed.database
     if desired.stopped or not isinstance(database, ObservedDatabase) or not database.ready or database.suspended:
         return None
-    if database.size is None or database.size.is_right_for(desired.database()):
+    if database.is_sized_for(desired.database()):
         return None
     if _password_is_accepted(desired, observed, now):
         return None  # one change of the database at a time, and nobody waits for its size

@@ -176,7 +176,7 @@ async def test_a_database_takes_on_the_size_of_another_plan_and_keeps_what_is_in
         await eventually(partial(_has_size, databases, size))
         seen = await databases.observe(owner)
         assert seen is not None
-        assert seen.size is None or not seen.size.is_right_for(other)
+        assert seen.size is None or not seen.is_sized_for(other)
     async with await psycopg.AsyncConnection.connect(url) as session:
         cursor = await session.execute("SELECT answer FROM kept")
         assert await cursor.fetchone() == (42,)
@@ -304,7 +304,7 @@ async def _is_ready(databases: DatabaseDriver, owner: Owner) -> bool:
 async def _has_size(databases: DatabaseDriver, desired: DesiredDatabase) -> bool:
     """Whether it has, as far as the driver can tell."""
     observed = await databases.observe(desired.owner)
-    return observed is not None and (observed.size is None or observed.size.is_right_for(desired))
+    return observed is not None and observed.is_sized_for(desired)
 
 
 async def _is_suspended(databases: DatabaseDriver, owner: Owner) -> bool:

@@ -70,7 +70,7 @@ async def whole_life(driver: NeonDriver, neon: NeonSimulator, desired: DesiredDa
     larger = replace(desired, cpu_millis=2000, storage_bytes=2 * desired.storage_bytes)
     resized = await driver.adjust(larger)
     assert resized.size is not None
-    assert resized.size.is_right_for(larger)
+    assert resized.is_sized_for(larger)
     assert (await driver.suspend(owner)).suspended
     assert not (await driver.resume(owner)).suspended
     await driver.archive(owner, datetime.now(UTC) + timedelta(days=30))

@@ -10,10 +10,12 @@ from claw_dev.simulators.faults import FaultKind
 from claw_dev.simulators.neon.records import Endpoint
 from claw_dev.simulators.neon.simulator import NeonSimulator
 from claw_operator.external import DesiredDatabase, Owner
+from claw_operator.external.neon import NeonDriver
 from claw_operator.external.neon.options import Isolation
 from tests.contract.neon_driving import BRANCH, PROJECT, both, customers_branches, endpoint_of, in_the_end, operating
 from tests.contract.neon_world import client_of, fault, simulated_neon
 from tests.contract.owners import database_of, new_owner
+from tests.eventually import eventually
 
 GIBIBYTE = 2**30
 
@@ -26,6 +28,10 @@ async def neon() -> AsyncIterator[NeonSimulator]:
 
 def larger(owner: Owner, cpu_millis: int = 2000) -> DesiredDatabase:
     return replace(database_of(owner), cpu_millis=cpu_millis, storage_bytes=GIBIBYTE)
+
+
+def quota(owner: Owner, storage_bytes: int) -> DesiredDatabase:
+    return replace(database_of(owner), storage_bytes=storage_bytes)
 
 
 def endpoint(neon: NeonSimulator) -> Endpoint:
@@ -66,12 +72,52 @@ async def test_a_project_gets_another_quota_and_keeps_its_other_settings(neon: N
     async with operating(neon, PROJECT) as driver, client_of(neon) as person:
         made = await driver.create(database_of(owner))
         await person.patch(f"/projects/{made.id}", {"project": {"settings": {"quota": {"written_data_bytes": 5}}}})
-        await driver.adjust(replace(database_of(owner), storage_bytes=GIBIBYTE))
+        await driver.adjust(quota(owner, GIBIBYTE))
         project = neon.world.project(made.id)
         assert project.quota == {"logical_size_bytes": GIBIBYTE, "written_data_bytes": 5}
         assert endpoint(neon).max_cu == 0.25
         await driver.adjust(larger(owner))
         assert neon.world.project(made.id).endpoint_settings["autoscaling_limit_max_cu"] == 2, "for endpoints to come"
+
+
+async def test_a_quota_is_not_lowered_below_the_data(neon: NeonSimulator) -> None:
+    owner = new_owner()
+    async with operating(neon, PROJECT) as driver:
+        made = await driver.create(quota(owner, 3 * GIBIBYTE))
+        (branch,) = customers_branches(neon)
+
+        async def left_with(size: int | None) -> int:
+            """The quota after a change to a smaller plan, while the data takes that much."""
+            neon.world.branches.put(replace(branch, logical_size=size))
+            await eventually(lambda: _is_seen(driver, owner, size))
+            await driver.adjust(quota(owner, GIBIBYTE))
+            seen = await driver.observe(owner)
+            assert seen is not None
+            assert seen.is_sized_for(quota(owner, GIBIBYTE)), "so that it is not tried again and again"
+            return neon.world.project(made.id).quota["logical_size_bytes"]
+
+        assert await left_with(2 * GIBIBYTE) == 3 * GIBIBYTE
+        assert await left_with(GIBIBYTE) == GIBIBYTE
+        assert await left_with(2 * GIBIBYTE) == GIBIBYTE
+        await driver.adjust(quota(owner, 2 * GIBIBYTE))
+        assert neon.world.project(made.id).quota["logical_size_bytes"] == 2 * GIBIBYTE
+
+
+async def _is_seen(driver: NeonDriver, owner: Owner, size: int | None) -> bool:
+    observed = await driver.observe(owner)
+    return observed is not None and observed.size_bytes == size
+
+
+@both
+async def test_a_database_that_sleeps_is_asleep_again_afterwards(neon: NeonSimulator, isolation: Isolation) -> None:
+    owner = new_owner()
+    async with operating(neon, isolation) as driver, client_of(neon) as person:
+        await driver.create(database_of(owner))
+        path = f"/projects/{endpoint(neon).project_id}/endpoints/{endpoint(neon).id}"
+        await person.post(f"{path}/suspend")
+        await neon.chains.settled()
+        assert (await driver.adjust(larger(owner))).ready
+        assert (endpoint(neon).state, endpoint(neon).max_cu) == ("idle", 2)
 
 
 @both
@@ -86,8 +132,8 @@ async def test_the_size_that_another_operator_gave_is_seen_and_is_not_given_agai
         observed = await other.observe(owner)
         assert observed is not None
         assert observed.size is not None
-        assert observed.size.is_right_for(larger(owner))
-        assert not observed.size.is_right_for(database_of(owner))
+        assert observed.is_sized_for(larger(owner))
+        assert not observed.is_sized_for(database_of(owner))
         known = len(changes(neon))
         await other.adjust(larger(owner))
         assert len(changes(neon)) == known
@@ -104,7 +150,7 @@ async def test_limits_that_a_person_chose_are_no_plans_and_are_put_right(neon: N
         observed = await driver.observe(owner)
         assert observed is not None
         assert observed.size is not None
-        assert not observed.size.is_right_for(larger(owner, 4000))
+        assert not observed.is_sized_for(larger(owner, 4000))
         await driver.adjust(database_of(owner))
     assert (endpoint(neon).min_cu, endpoint(neon).max_cu) == (0.25, 0.25)
 
@@ -123,7 +169,7 @@ async def test_a_change_that_was_not_answered_is_finished_by_the_next_try(
         neon.faults.add(fault(kind, operation))
         resized = await in_the_end(lambda: driver.adjust(larger(owner)))
         assert resized.size is not None
-        assert resized.size.is_right_for(larger(owner))
+        assert resized.is_sized_for(larger(owner))
     assert endpoint(neon).max_cu == 2
     if isolation is PROJECT:
         assert neon.world.project(endpoint(neon).project_id).quota == {"logical_size_bytes": GIBIBYTE}

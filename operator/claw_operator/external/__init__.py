@@ -118,11 +118,7 @@ class DatabaseSize:
     cpu_millis: range
     """The wishes that are answered with this size. Providers have few sizes, and a wish gets the next larger one."""
     storage_bytes: int | None = None
-    """Its quota; None where it has none of its own."""
-
-    def is_right_for(self, desired: DesiredDatabase) -> bool:
-        """Whether a database that was made as desired would have this size."""
-        return desired.cpu_millis in self.cpu_millis and self.storage_bytes in (None, desired.storage_bytes)
+    """Its quota, 0 for an unlimited one; None where it has none of its own."""
 
 
 @dataclass(frozen=True)
@@ -138,6 +134,25 @@ class ObservedDatabase:
     """Nobody is let in, and it is meant so."""
     size: DatabaseSize | None = None
     """None where the driver cannot tell; then it is never resized."""
+
+    def is_sized_for(self, desired: DesiredDatabase) -> bool:
+        """Whether it has the size that it is to have, as far as that can be told."""
+        if self.size is None:
+            return True
+        has_quota = self.size.storage_bytes in (None, self.quota_for(desired))
+        return has_quota and desired.cpu_millis in self.size.cpu_millis
+
+    def quota_for(self, desired: DesiredDatabase) -> int:
+        """The quota that it is to have. It is not lowered below the data, or while nobody knows what that takes.
+
+        At its quota a database refuses every write, also those that would make room: after a change to a smaller plan
+        the assistant would be dead, and not only full.
+        """
+        has = self.size.storage_bytes if self.size is not None else None
+        if has is None or 0 < has <= desired.storage_bytes:
+            return desired.storage_bytes
+        fits = self.size_bytes is not None and self.size_bytes <= desired.storage_bytes
+        return desired.storage_bytes if fits else has
 
 
 class DatabaseDriver(Protocol):

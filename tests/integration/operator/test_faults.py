@@ -18,8 +18,8 @@ from tests.eventually import eventually
 from tests.integration.operator.conftest import Operator, condition
 from tests.integration.operator.world import Fault, Picture, World
 
-CHANGES = 10
-"""Changing calls in the undisturbed story: five to make it, two for the plan, one for the key, two to delete."""
+CHANGES = 11
+"""Changing calls in the undisturbed story: five to make it, three for the plan, one for the key, two to delete."""
 
 API_WRITES = 14
 """Writes to the API server in the story, at least: finalizer, Secret, statuses, Events, and the finalizer's removal."""

@@ -61,6 +61,11 @@ def sized(cpu_millis: int, quota: int | None = None) -> ObservedDatabase:
     return replace(DATABASE, size=DatabaseSize(range(cpu_millis, cpu_millis + 1), quota))
 
 
+def full(mebibytes: int, quota: int) -> ObservedDatabase:
+    """The database at its right size, but for a quota of so many MiB, with so many MiB in it."""
+    return replace(sized(1000, quota * 2**20), size_bytes=mebibytes * 2**20)
+
+
 def ago(**time: float) -> Tries:
     """Three tries, the last one that long ago."""
     return Tries(count=3, last_at=NOW - timedelta(**time))
@@ -244,6 +249,11 @@ CASES = [
     ("... also where only its quota differs", replace(settled(), database=sized(1000, 2**20)), [RESIZE]),
     ("... and beside a deployment", replace(crashed(), database=sized(250)), [RESIZE, DEPLOY]),
     ("one of the right size is left alone", replace(settled(), database=sized(1000, 500 * 2**20)), []),
+    ("a quota is lowered once the data fits", replace(settled(), database=full(400, quota=1000)), [RESIZE]),
+    ("... and not below it", replace(settled(), database=full(501, quota=1000)), []),
+    ("... nor while nobody knows", replace(settled(), database=sized(1000, 1000 * 2**20)), []),
+    ("... nor from none at all", replace(settled(), database=full(501, quota=0)), []),
+    ("it is raised whatever the data takes", replace(settled(), database=full(501, quota=100)), [RESIZE]),
     ("one without a quota of its own has none to be changed", replace(settled(), database=sized(1000)), []),
     ("one that is not ready is not resized", replace(settled(), database=replace(sized(250), ready=False)), []),
     ("first it lets its runtime in", replace(settled(), database=replace(sized(250), id="db-2")), [ISSUE]),

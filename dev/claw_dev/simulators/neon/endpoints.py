@@ -58,7 +58,7 @@ class Endpoints:
         return Step("start_compute", endpoint.branch_id, endpoint.id, started)
 
     def update(self, project: Project, endpoint: Endpoint, change: EndpointChange) -> Changed:
-        """Another size, another name, or a lock. Settings of a sleeping compute need no operation."""
+        """Another size, another name, or a lock. A sleeping compute is woken for it and put to sleep again."""
         self._chains.refuse_if_busy(project.id)
         was_active = self._is_active(endpoint)
         check_suspend_timeout(
@@ -79,7 +79,11 @@ class Endpoints:
             return self._begin(endpoint, [self._suspend_step(endpoint)])
         if change.disabled is False and endpoint.disabled:
             return self._begin(endpoint, [self._settings_step(endpoint)])
-        return self._begin(endpoint, [self._settings_step(endpoint)] if was_active else [])
+        if candidate.disabled:
+            return self._begin(endpoint, [])
+        settings = self._settings_step(endpoint)
+        steps = [settings] if was_active else [self.start_step(endpoint), settings, self._suspend_step(endpoint)]
+        return self._begin(endpoint, steps)
 
     def start(self, project: Project, endpoint: Endpoint) -> Changed:
         """Wake it. One that is awake stays so."""

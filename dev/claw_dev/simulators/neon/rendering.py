@@ -46,6 +46,7 @@ class Renderer:
                 "branch_logical_size_limit_bytes": size_limit,
                 "store_passwords": project.store_passwords,
                 "creation_source": "console",
+                "synthetic_storage_size": sum(one.logical_size or 0 for one in self.world.branches_of(project.id)),
                 "history_retention_seconds": project.history_retention_seconds,
                 "created_at": _time(project.created_at),
                 "updated_at": _time(project.updated_at),

@@ -103,10 +103,9 @@ class NeonDriver:
         """Give the endpoint, and a project of its own, the desired size. Open sessions may end over it."""
         task = f"resize the database of {desired.owner.name}"
         database = await self._existing(desired.owner)
-        if database.size is None or database.size.is_right_for(desired):
-            return database.observed
-        database = await self._layout.allot(database, desired, task)
-        if database.size is not None and not database.size.is_right_for(desired):
+        if not database.observed.is_sized_for(desired):
+            database = await self._layout.allot(database, desired, task)
+        if not database.observed.is_sized_for(desired):
             database = self._layout.wrote(await self._access.resize(database, endpoint_limits(desired), task))
         return database.observed
 

@@ -94,10 +94,10 @@ class ProjectLayout:
 
     async def allot(self, database: NeonDatabase, desired: DesiredDatabase, task: str) -> NeonDatabase:
         """Change the project's quota, and the size of endpoints to come."""
-        project = database.project_id
-        change = {"settings": _settings(desired), "default_endpoint_settings": endpoint_limits(desired)}
+        project, quota = database.project_id, database.observed.quota_for(desired)
+        change = {"settings": _settings(quota), "default_endpoint_settings": endpoint_limits(desired)}
         await self.writer(project).write(task, lambda: self._api.change_project(project, change, task))
-        return self.wrote(replace(database, quota_bytes=desired.storage_bytes))
+        return self.wrote(replace(database, quota_bytes=quota))
 
     async def rename(self, database: NeonDatabase, name: str, task: str) -> NeonDatabase:
         """Give the project another name."""
@@ -157,15 +157,15 @@ class ProjectLayout:
                 "annotations": {MARK: desired.owner.mark},
             },
             "default_endpoint_settings": endpoint_settings(desired, options),
-            "settings": _settings(desired),
+            "settings": _settings(desired.storage_bytes),
         }
         region = region_of(desired, options)
         body |= {"region_id": region} if region is not None else {}
         return body | ({"org_id": options.org_id} if options.org_id is not None else {})
 
 
-def _settings(desired: DesiredDatabase) -> dict[str, Any]:
-    return {"quota": {"logical_size_bytes": desired.storage_bytes}}
+def _settings(quota: int) -> dict[str, Any]:
+    return {"quota": {"logical_size_bytes": quota}}
 
 
 def _database(answer: ProjectWritten, owner: Owner) -> NeonDatabase:
