@@ -3,13 +3,18 @@
 import re
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from pathlib import Path
 
 import pytest
+import yaml
 
+from claw_crds.v1alpha1 import ClawPlan
 from claw_dev.simulators.faults import Fault
-from claw_dev.simulators.stripe.records import CheckoutSession
+from claw_dev.simulators.stripe.records import CheckoutSession, PortalSession
 from claw_webhook.passes import SESSION_LIFETIME, SIGN_IN_LIFETIME
 from claw_webhook.services import utc_now
+from claw_webhook.stripe_api import open_stripe
+from claw_webhook.stripe_shop import sync_catalog
 from claw_webhook.visitors import SESSION
 from tests.eventually import eventually
 from tests.integration.webhook.conftest import ADA, PUBLIC_URL, Answer, World, bodies
@@ -18,6 +23,7 @@ from tests.integration.webhook.conftest import ADA, PUBLIC_URL, Answer, World, b
 pytestmark = pytest.mark.filterwarnings("ignore:Use 'content=<...>':DeprecationWarning")
 
 _LINK = re.compile(re.escape(PUBLIC_URL) + r"(/sign-in/[A-Za-z0-9_-]{43})")
+PRO = ClawPlan.model_validate(yaml.safe_load((Path(__file__).parents[3] / "charts/claw/plans/pro.yaml").read_text()))
 OTHER_SITE = {"Origin": "https://evil.example"}
 
 
@@ -171,13 +177,12 @@ async def test_who_is_not_signed_in_is_asked_to(world: World, path: str) -> None
 async def test_the_portal_is_the_customers_own(world: World) -> None:
     async with world.running():
         subscription = await world.buy_and_provision()
-        me = await enter(world)
-        answer = await world.post("/portal", headers=me, allow_redirects=False)
-        assert answer.status == 303, answer.text
-        assert answer.headers["Location"].startswith(world.stripe.url)
-        async with world.client.get(answer.headers["Location"]) as response:
-            assert response.status == 200
-        assert world.customer_of(subscription).email == ADA.email
+        async with open_stripe("sk_test_simulator", base=world.stripe.url) as api:
+            await sync_catalog(api.client, [PRO], dry_run=False)
+        answer = await world.post("/portal", headers=await enter(world), allow_redirects=False)
+        (visit,) = world.stripe.account.all(PortalSession)
+        assert (answer.status, answer.headers["Location"]) == (303, visit.url)
+        assert (visit.customer, visit.return_url) == (world.customer_of(subscription).id, f"{PUBLIC_URL}/account")
 
 
 async def test_while_stripe_is_away_the_portal_says_so(world: World) -> None:
