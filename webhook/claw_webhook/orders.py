@@ -75,7 +75,9 @@ class Orders:
             row = await fetch_one(
                 connection,
                 """
-                SELECT instances.name AS instance, available_at IS NOT NULL AS available,
+                SELECT instances.name AS instance,
+                    -- One that a customer comes back to was available before, and is not yet again.
+                    available_at IS NOT NULL AND ready_reason IS DISTINCT FROM 'Suspended' AS available,
                     deleted_at IS NOT NULL AS gone, outbox.id AS mail,
                     EXISTS (SELECT FROM key_links WHERE mail = outbox.id AND used_at IS NOT NULL) AS key_shown,
                     EXISTS (SELECT FROM inbox WHERE subject = asked.id AND state IN ('refused', 'dead'))

@@ -11,6 +11,8 @@ import asyncio
 import hmac
 import json
 import logging
+import time
+from contextlib import suppress
 
 import psycopg
 from aiohttp import web
@@ -38,7 +40,11 @@ logger = logging.getLogger(__name__)
 
 
 class Welcome:
-    """The two handlers. `patience_seconds` bounds a stream, `most_streams` how many are open at the same time."""
+    """The two handlers.
+
+    A stream says something every `heartbeat_seconds` and ends after `patience_seconds`; `most_streams` are open at the
+    same time.
+    """
 
     def __init__(
         self,
@@ -46,12 +52,14 @@ class Welcome:
         *,
         links: KeyLinks,
         pages: Pages,
+        heartbeat_seconds: float = _HEARTBEAT_SECONDS,
         patience_seconds: float = _PATIENCE_SECONDS,
         most_streams: int = _MOST_STREAMS,
     ) -> None:
         self._orders = orders
         self._links = links
         self._pages = pages
+        self._heartbeat_seconds = heartbeat_seconds
         self._patience_seconds = patience_seconds
         self._most_streams = most_streams
         self._streams = 0
@@ -119,32 +127,29 @@ class Welcome:
 
     async def _stream(self, request: web.Request, session: CheckoutSession) -> web.StreamResponse:
         response = web.StreamResponse(headers=_STREAM)
-        await response.prepare(request)
-        try:
+        with suppress(ConnectionError):  # the customer went away
+            await response.prepare(request)
             await response.write(b"retry: 2000\n\n")
-            async with asyncio.timeout(self._patience_seconds):
-                await self._tell(response, session)
-        except TimeoutError:
-            await response.write(_event("late", {}))
-        except ConnectionError:
-            return response  # the customer went away
+            await self._tell(request, response, session)
         return response
 
-    async def _tell(self, response: web.StreamResponse, session: CheckoutSession) -> None:
+    async def _tell(self, request: web.Request, response: web.StreamResponse, session: CheckoutSession) -> None:
         told: Progress | None = None
-        silent = 0.0
-        while not self._closing.is_set():
+        began = spoke = _seconds()
+        while request.transport is not None and not self._closing.is_set():
             now = await self._progress_or(told, session)
             if now is not None and now != told:
-                await response.write(_event("over" if not now.goes_on else "progress", now.document()))
-                told, silent = now, 0.0
+                await response.write(_event("progress" if now.goes_on else "over", now.document()))
                 if not now.goes_on:
                     return
-            elif silent >= _HEARTBEAT_SECONDS:
-                # Keeps proxies from closing the connection, and finds out who has left.
+                told, spoke = now, _seconds()
+            elif _seconds() - began > self._patience_seconds:
+                await response.write(_event("late", {}))
+                return
+            elif _seconds() - spoke > self._heartbeat_seconds:
+                # Or a proxy would close a connection that nothing goes through.
                 await response.write(b": still here\n\n")
-                silent = 0.0
-            silent += _POLL_SECONDS
+                spoke = _seconds()
             await _wait(self._closing, _POLL_SECONDS)
 
     async def _progress_or(self, told: Progress | None, session: CheckoutSession) -> Progress | None:
@@ -161,13 +166,17 @@ class Welcome:
         if progress(session, picture).outcome is not Outcome.READY or picture.mail is None or picture.key_shown:
             return None
         proof, expected = browser_of(request), session.metadata.get(BROWSER_MARK, "")
-        if not proof or not hmac.compare_digest(sha256(proof), expected):
+        if not proof or not hmac.compare_digest(sha256(proof).encode(), expected.encode()):
             return None
         return f"/keys/{await self._links.issue(picture.mail)}"
 
 
 def _event(name: str, document: dict[str, object]) -> bytes:
     return f"event: {name}\nid: {sha256(json.dumps(document))[:8]}\ndata: {json.dumps(document)}\n\n".encode()
+
+
+def _seconds() -> float:
+    return time.monotonic()
 
 
 async def _wait(signal: asyncio.Event, seconds: float) -> None:

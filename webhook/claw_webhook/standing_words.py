@@ -1,4 +1,7 @@
-"""How a subscription stands, in words for its customer. Pure."""
+"""How a subscription stands, in words for its customer. Pure.
+
+What it costs is told by Stripe's portal alone: a customer of old may pay an old price.
+"""
 
 from dataclasses import dataclass
 from datetime import MAXYEAR, datetime
@@ -7,7 +10,6 @@ from claw_crds.v1alpha1 import ClawPlan
 from claw_webhook.accounts import Held
 from claw_webhook.billing import Standing
 from claw_webhook.letters import day
-from claw_webhook.offers import money
 
 
 @dataclass(frozen=True)
@@ -30,7 +32,7 @@ class Card:
 
 def card(held: Held, plan: ClawPlan | None, *, timezone: str, now: datetime) -> Card:
     """The words for a subscription. `plan` is None when nobody sells it any more."""
-    headline, text, tone = _words(held, _Days(held, timezone), _price(plan), now)
+    headline, text, tone = _words(held, _Days(held, timezone), now)
     ended = held.standing == Standing.ENDED
     late = held.standing in {Standing.GRACE, Standing.UNPAID}
     return Card(
@@ -56,16 +58,16 @@ class _Days:
         self.deletion_at = None if _is_never(held.deletion_at) else day(held.deletion_at, timezone)
 
 
-def _words(held: Held, days: _Days, price: str, now: datetime) -> tuple[str, str, str]:
+def _words(held: Held, days: _Days, now: datetime) -> tuple[str, str, str]:
     """Headline, text and tone."""
     match held.standing:
         case Standing.TRIALING | Standing.ACTIVE if held.cancels:
             until = days.trial_end if held.standing == Standing.TRIALING else days.paid_until
             return "Cancelled", f"Your assistant runs until {until}. After that your data is kept for a while.", "over"
         case Standing.TRIALING:
-            return "On trial", f"It is free until {days.trial_end}. From then on it costs {price}.", "good"
+            return "On trial", f"It is free until {days.trial_end}. That is also the day of the first payment.", "good"
         case Standing.ACTIVE:
-            return "Active", f"{price[:1].upper()}{price[1:]}. The next payment is on {days.paid_until}.", "good"
+            return "Active", f"It is paid until {days.paid_until}, the day of the next payment.", "good"
         case Standing.GRACE:
             text = f"Your assistant goes on until {days.grace_until}. Pay before that, and nothing changes."
             return "A payment did not go through", text, "trouble"
@@ -92,9 +94,3 @@ def _kept(held: Held, days: _Days, now: datetime) -> str:
 
 def _is_never(moment: datetime | None) -> bool:
     return moment is not None and moment.year == MAXYEAR
-
-
-def _price(plan: ClawPlan | None) -> str:
-    if plan is None:
-        return "what you agreed on"
-    return f"{money(plan.spec.price.amount_monthly, plan.spec.price.currency)} a month"

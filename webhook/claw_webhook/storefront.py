@@ -37,7 +37,7 @@ def storefront_routes() -> list[web.RouteDef]:
         web.get("/plans", _to(lambda front: front.shop.plans)),
         web.post("/checkout", _to(lambda front: front.shop.checkout)),
         web.get("/welcome", _to(lambda front: front.welcome.page)),
-        web.get("/welcome/progress", _to(lambda front: front.welcome.events)),
+        web.get("/welcome/progress", _to(lambda front: front.welcome.events), allow_head=False),
         web.get("/sign-in", _to(lambda front: front.account.ask)),
         web.post("/sign-in", _to(lambda front: front.account.mail)),
         web.get(SIGN_IN_PATH, _to(lambda front: front.account.confirm)),
