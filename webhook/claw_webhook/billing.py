@@ -151,7 +151,11 @@ def resumes(subscription: Subscription) -> str | None:
 
 
 def decide(account: Account, plans: Iterable[ClawPlan], now: datetime) -> Decision:
-    """What the subscription, as it is now, wishes for."""
+    """What the subscription, as it is now, wishes for.
+
+    Which plan was bought, and by whom; how that stands; and if it is over, how long the data is kept. Whoever is served
+    must be served as they paid for, or somebody is told; an instance that only waits goes on as it last was.
+    """
     subscription, memory = account.subscription, account.memory
     catalogue = {plan.metadata.name: plan for plan in plans}
     bought = bought_plan(subscription, catalogue, now) or _no_plan(subscription, catalogue)
@@ -174,21 +178,18 @@ def decide(account: Account, plans: Iterable[ClawPlan], now: datetime) -> Decisi
     if isinstance(customer, Refusal):
         return replace(customer, standing=standing)
 
-    state = State.RUNNING if standing.is_served else State.SUSPENDED
     wished = Wished(
-        ClawInstanceSpec(customer=customer, plan_ref=PlanRef(name=bought.plan), state=state),
+        ClawInstanceSpec(
+            customer=customer,
+            plan_ref=PlanRef(name=bought.plan),
+            state=State.RUNNING if standing.is_served else State.SUSPENDED,
+        ),
         standing,
+        grace_until=grace_until if standing is Standing.GRACE else None,
+        look_again_at=_earliest(now, bought.until, grace_until, _trial_notice_at(subscription)),
         next_plan=bought.next_plan,
-        look_again_at=_earliest(now, bought.until),
     )
-    match standing:
-        case Standing.TRIALING if subscription.trial_end is not None:
-            return replace(wished, look_again_at=_earliest(now, bought.until, subscription.trial_end - TRIAL_NOTICE))
-        case Standing.GRACE:
-            return replace(wished, grace_until=grace_until, look_again_at=_earliest(now, bought.until, grace_until))
-        case Standing.ENDED:
-            return _until_deleted(wished, _deletion(account, terms, now), now)
-    return wished
+    return _until_deleted(wished, _deletion(account, terms, now), now) if standing is Standing.ENDED else wished
 
 
 def _standing(subscription: Subscription, *, grace_is_over: bool) -> Standing | None:
@@ -234,6 +235,12 @@ def _grace_until(account: Account, terms: ClawPlan | None) -> datetime | None:
     """None when nothing is owed, or when nobody can tell since when: then nobody is suspended for it."""
     since = in_arrears_since(account)
     return since + timedelta(days=terms.spec.grace_days) if since is not None and terms is not None else None
+
+
+def _trial_notice_at(subscription: Subscription) -> datetime | None:
+    if subscription.status != "trialing" or subscription.trial_end is None:
+        return None
+    return subscription.trial_end - TRIAL_NOTICE
 
 
 def _deletion(account: Account, terms: ClawPlan | None, now: datetime) -> Deletion:
