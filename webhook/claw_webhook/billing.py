@@ -79,7 +79,7 @@ class Memory:
     warned_at: datetime | None = None
     """When the last warning was put into the outbox."""
     keep_until: datetime | None = None
-    """By annotation; `datetime.max` in UTC where that cannot be read: then nothing is deleted."""
+    """By annotation; `deletion.NEVER` where that cannot be read: then nothing is deleted."""
     hold: str | None = None
     """Why nothing may be deleted until a person decides."""
 

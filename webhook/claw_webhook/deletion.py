@@ -5,11 +5,14 @@ before a whole day has passed since the last warning, however late that was give
 """
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 FIRST_WARNING = timedelta(days=7)
 LAST_WARNING = timedelta(days=1)
 """How long before the deletion the customer is warned."""
+
+NEVER = datetime.max.replace(tzinfo=UTC)
+"""As a wish to keep the data."""
 
 _SHORTEST_NOTICE = timedelta(days=8)
 """From the announcement to the deletion: time for both warnings, if the plan keeps data that long. It counts where an
@@ -34,7 +37,9 @@ class Deletion:
     @property
     def moments(self) -> tuple[datetime, ...]:
         """When there is something to be done about it."""
-        return () if self.is_held else (self.due_at - FIRST_WARNING, self.due_at - LAST_WARNING, self.due_at)
+        if self.is_held or self.due_at == NEVER:
+            return ()
+        return self.due_at - FIRST_WARNING, self.due_at - LAST_WARNING, self.due_at
 
 
 def deletion(

@@ -7,6 +7,7 @@ import pytest
 
 from claw_crds.v1alpha1 import ClawInstanceSpec, Customer, PlanRef, State
 from claw_webhook.billing import Account, Decision, Gone, Memory, Nothing, RefusalReason, Standing, Wished, decide
+from claw_webhook.deletion import NEVER
 from claw_webhook.stripe_objects import Invoice, Subscription
 from tests.unit.webhook.life import refused, wished
 from tests.unit.webhook.stripe_documents import (
@@ -180,6 +181,8 @@ TABLE = [
         memory=announced(70, warned=69, keep_until=day(70))),
     Row("canceled: kept for an earlier day changes nothing", ended(10), 50, GONE, Standing.ENDED,
         memory=announced(50, warned=49, keep_until=day(20))),
+    Row("canceled: kept for ever", ended(10), 900, WAITS, Standing.ENDED,
+        memory=announced(50, warned=49, keep_until=NEVER), more={"deletion_at": day(50)}),
     Row("canceled: on hold nothing is deleted", ended(10), 90, WAITS, Standing.ENDED,
         memory=announced(50, warned=49, hold="given up"), more={"deletion_at": day(50)}),
     Row("canceled: on hold there is no clock to look at", ended(10), 20, WAITS, Standing.ENDED,
