@@ -2,15 +2,14 @@
 
 Every step may be repeated: the look at Stripe reads, the record is an upsert, the apply is the same document under the
 same name. So a crash anywhere in here, or a failure of Stripe, of the database or of the API server, costs another look
-and nothing else. A deletion is the one thing that cannot be repeated the other way round: it looks once more, at the
-cluster itself, before it acts.
+and nothing else. A deletion is the one thing that cannot be made undone: before it there is a last look around.
 """
 
 import asyncio
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import psycopg
 
@@ -24,6 +23,7 @@ from claw_webhook.billing import (
     Nothing,
     Refusal,
     RefusalReason,
+    Standing,
     Wished,
     decide,
     needs_arrears,
@@ -42,6 +42,7 @@ from claw_webhook.stripe_api import NoSuchSubscription, StripeApi, StripeUnavail
 
 _PATIENCE_SECONDS = 60
 _CUSTOMER = "cus_"
+_LATER = timedelta(hours=1)
 
 logger = logging.getLogger(__name__)
 
@@ -159,7 +160,12 @@ class Fulfilment:
         return decision
 
     async def _delete(self, claim: Claim, account: Account, plans: Sequence[ClawPlan], now: datetime) -> Decision:
-        """After a last look at the cluster itself: what a person said there may not have been heard here yet."""
+        """After a last look around: who came back, or what a person said in the cluster, may not be known here yet."""
+        others = await self._stripe.subscriptions_of(account.subscription.customer.id)
+        if back := next((other.id for other in others if resumes(other) == claim.subject), None):
+            await self._looks.ask(back, why=CUSTOMER)
+            logger.info("subscription %s is paid for instead of %s: nothing is deleted", back, claim.subject)
+            return Nothing(Standing.ENDED, look_again_at=now + _LATER)
         name = account.memory.instance
         body = await self._instances.get(name) if name is not None else None
         if name is None or body is None:

@@ -11,7 +11,8 @@ from claw_webhook.stripe_objects import Invoice, Subscription
 
 API_VERSION = "2026-10-28.endive"
 """What the installed client was written for. Older answers are understood, too: an endpoint sends events in its own."""
-_MOST_OPEN_INVOICES = 100
+_PAGE = 100
+"""As many as Stripe gives at once, and more than one customer ever has."""
 _PATIENCE = httpx.Timeout(10, connect=3)
 _RETRIES = 2
 
@@ -53,9 +54,22 @@ class StripeApi:
         """What is owed for the subscription, newest first. Raises StripeUnavailable."""
         with _failures_told(f"the open invoices of {subscription}"):
             answer = await self.client.v1.invoices.list_async(
-                {"subscription": subscription, "status": "open", "limit": _MOST_OPEN_INVOICES}
+                {"subscription": subscription, "status": "open", "limit": _PAGE}
             )
             return tuple(Invoice.model_validate(invoice.to_dict()) for invoice in answer.data)
+
+    async def subscriptions_of(self, customer: str) -> tuple[Subscription, ...]:
+        """The customer's subscriptions that have not been canceled. Raises StripeUnavailable."""
+        with _failures_told(f"the subscriptions of {customer}"):
+            try:
+                answer = await self.client.v1.subscriptions.list_async(
+                    {"customer": customer, "limit": _PAGE, "expand": ["data.customer"]}
+                )
+            except stripe.InvalidRequestError as error:
+                if error.code != "resource_missing":
+                    raise
+                return ()  # deleted, with all there was
+            return tuple(Subscription.model_validate(subscription.to_dict()) for subscription in answer.data)
 
 
 @contextmanager

@@ -7,13 +7,14 @@ from typing import Any
 import pytest
 
 from claw_crds import naming
+from claw_crds.v1alpha1 import API_VERSION
 from claw_dev.simulators.faults import Fault, FaultKind
 from claw_dev.simulators.stripe.records import SubscriptionStatus
 from claw_webhook.customers import Customers
 from claw_webhook.database import open_pool
 from claw_webhook.services import utc_now
 from tests.eventually import eventually
-from tests.integration.webhook.conftest import Row, World
+from tests.integration.webhook.conftest import SECRET, Row, World
 
 DAY = timedelta(days=1)
 
@@ -229,20 +230,53 @@ async def test_who_comes_back_on_the_last_day_gets_the_same_instance_again(world
         assert await world.rows("SELECT * FROM billing_log WHERE action = 'resumed' AND subscription = %s", again)
 
 
-async def test_a_payment_stops_the_deletion_even_while_the_cluster_is_away(world: World, clock: Clock) -> None:
-    async with world.running(clock=clock):
+async def test_a_payment_of_which_nobody_has_told_yet_stops_the_deletion(world: World, clock: Clock) -> None:
+    async with world.running(clock=clock) as url:
         ended = await world.buy()
         await stands(world, ended, "Active")
         await leave(world, ended)
         row = await to_the_last_day(world, clock, ended)
-        await world.rows("UPDATE looks SET due_at = '9999-01-01' RETURNING subject")  # the clock's look comes late
-        world.stripe.faults.add(Fault(kind=FaultKind.TIMEOUT, times=1))
+        await world.controls.set_endpoint(None)  # what Stripe tells comes late
         again = await come_back(world, ended)
-        world.stripe.faults.clear()
+        clock.forward_to(row["deletion_at"])
         await stands(world, again, "Active")
-        clock.forward_to(row["deletion_at"] + DAY)
-        await look_now(world, ended)
         await specified(world, ended, state="Running", deleteAfter=None)
+        await world.controls.set_endpoint(f"{url}/webhooks/stripe", SECRET)
+
+
+async def test_a_payment_is_on_record_even_if_the_cluster_refuses_what_follows_from_it(
+    world: World, clock: Clock
+) -> None:
+    async with world.running(clock=clock):
+        ended = await world.buy()
+        instance = await world.instance_of(ended)
+        name = instance["metadata"]["name"]
+        await stands(world, ended, "Active")
+        await leave(world, ended)
+        await made_anew_for_another_customer(world, instance)
+        row = await to_the_last_day(world, clock, ended)
+
+        again = await come_back(world, ended)
+        refusal = await world.eventually_row("SELECT * FROM inbox WHERE subject = %s AND state = 'refused'", again)
+        assert refusal["reason"] == "RejectedByCluster"
+        assert (await stands(world, again, "Active"))["deletion_at"] is None
+        clock.forward_to(row["deletion_at"] + DAY)
+        for subscription in (ended, again):
+            await look_now(world, subscription)
+        assert [one["metadata"]["name"] for one in await world.cluster.instances()] == [name]
+
+
+async def made_anew_for_another_customer(world: World, instance: Row) -> None:
+    """By hand, under the same name: an instance whose customer can never be ours."""
+    name = instance["metadata"]["name"]
+    await world.settled()
+    await world.cluster.delete_instance(name)
+    await world.eventually_row("SELECT * FROM instances WHERE deleted_at IS NOT NULL")
+    metadata = {"name": name, "annotations": instance["metadata"]["annotations"]}
+    spec = {"customer": {"id": "cus_other", "email": "eve@example.com"}, "planRef": {"name": "pro"}}
+    made = {"apiVersion": API_VERSION, "kind": "ClawInstance", "metadata": metadata, "spec": spec}
+    await world.cluster.put_instance(made)
+    await world.eventually_row("SELECT * FROM instances WHERE deleted_at IS NULL")
 
 
 async def test_nobody_takes_over_an_instance_of_somebody_else(world: World, clock: Clock) -> None:

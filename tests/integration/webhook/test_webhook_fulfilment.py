@@ -142,7 +142,11 @@ async def test_an_unknown_price_is_told_once_and_served_as_soon_as_a_plan_sells_
         finally:
             await world.cluster.withdraw(plan)
             await world.cluster.withdraw(f"{plan}-2")
-    told = [record for record in caplog.records if "no ClawPlan sells" in record.getMessage()]
+    told = [
+        record
+        for record in caplog.records
+        if record.name == "claw_webhook.fulfilment" and "no ClawPlan sells" in record.getMessage()
+    ]
     assert [record.levelname for record in told] == ["ERROR"]
 
 
