@@ -78,7 +78,5 @@ async def _store_missed(page: dict[str, dict[str, Any]], inbox: Inbox, pool: Poo
             continue
         # An endpoint is sent the types that it asked for; this list has them all, and most are nothing to us.
         if event.subject is not None:
-            # The client makes numbers of the decimal amounts that Stripe writes as text.
-            payload = json.dumps(page[missed], default=str)
-            stored += await inbox.store(event, payload, source="sweep") is Stored.NEW
+            stored += await inbox.store(event, json.dumps(page[missed]), source="sweep") is Stored.NEW
     return stored

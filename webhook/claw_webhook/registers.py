@@ -75,7 +75,8 @@ class Registers:
             rows = await fetch_all(
                 connection,
                 """
-                SELECT subscriptions.id AS subscription, coalesce(customer, payer) AS customer, standing, deletion_at,
+                SELECT subscriptions.id AS subscription, coalesce(customer, payer) AS customer, standing,
+                    CASE WHEN deletion_at IS NOT NULL THEN greatest(deletion_at, keep_until) END AS deletion_at,
                     instances.name AS instance, hold
                 FROM subscriptions
                     LEFT JOIN instances
@@ -127,7 +128,8 @@ async def _subscriptions(connection: Connection, customer: str) -> list[Subscrip
     rows = await fetch_all(
         connection,
         """
-        SELECT subscriptions.id, status, standing, since, plan, paid_until, deletion_at, hold,
+        SELECT subscriptions.id, status, standing, since, plan, paid_until, hold,
+            CASE WHEN deletion_at IS NOT NULL THEN greatest(deletion_at, keep_until) END AS deletion_at,
             instances.name AS instance, instances.ready_reason AS instance_status, instances.url
         FROM subscriptions
             LEFT JOIN instances ON instances.subscription = subscriptions.id AND instances.deleted_at IS NULL
