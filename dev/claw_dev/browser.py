@@ -77,13 +77,10 @@ class Browser:
         await self._resize(width, _FIRST_HEIGHT)
         scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
         await self._call("Emulation.setEmulatedMedia", features=[scheme])
-        await self._call("Page.enable")
-        gone_to = await self._call("Page.navigate", url=url)
-        if problem := gone_to.get("errorText"):
-            raise StackError(f"Chromium could not open {url}: {problem}")
-        await self._event("Page.loadEventFired")
-        overflow = await self._evaluate("document.documentElement.scrollWidth - innerWidth")
-        await self._resize(width, max(_FIRST_HEIGHT, await self._evaluate("document.documentElement.scrollHeight")))
+        await self.open(url)
+        overflow = int(await self.run("document.documentElement.scrollWidth - innerWidth"))
+        height = int(await self.run("document.documentElement.scrollHeight"))
+        await self._resize(width, max(_FIRST_HEIGHT, height))
         shot = await self._call("Page.captureScreenshot", format="png")
         return Picture(base64.b64decode(shot["data"]), overflow)
 
@@ -92,9 +89,18 @@ class Browser:
             "Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=False
         )
 
-    async def _evaluate(self, expression: str) -> int:
-        answer = await self._call("Runtime.evaluate", expression=expression, returnByValue=True)
-        return int(answer["result"]["value"])
+    async def open(self, url: str) -> None:
+        """Go to that URL, and wait until the page is there. Raises StackError."""
+        await self._call("Page.enable")
+        gone_to = await self._call("Page.navigate", url=url)
+        if problem := gone_to.get("errorText"):
+            raise StackError(f"Chromium could not open {url}: {problem}")
+        await self._event("Page.loadEventFired")
+
+    async def run(self, script: str) -> Any:
+        """What the script comes to in the page: JSON, or None. The page's own policy does not bind it."""
+        answer = await self._call("Runtime.evaluate", expression=script, returnByValue=True)
+        return answer["result"].get("value")
 
     async def _call(self, method: str, **parameters: Any) -> dict[str, Any]:
         number = next(self._numbers)
