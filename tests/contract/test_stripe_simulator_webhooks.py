@@ -1,8 +1,10 @@
 """What the Stripe simulator delivers, judged by Stripe's own library at a real endpoint."""
 
 import json
+from collections import Counter
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from random import Random
 
 import pytest
 import stripe
@@ -30,7 +32,7 @@ async def world() -> AsyncIterator[World]:
     async with (
         listening_endpoint() as endpoint,
         simulated_stripe(
-            endpoint=delivery.Endpoint(endpoint.url, (SECRET,)), retry_delays=(0.01, 0.02, 0.04)
+            endpoint=delivery.Endpoint(endpoint.url, (SECRET,)), retry_delays=(0.01, 0.02, 0.04), random=Random(7)
         ) as simulator,
         StripeControls(simulator.url) as controls,
     ):
@@ -153,3 +155,27 @@ async def test_events_of_an_older_endpoint_have_the_older_shape() -> None:
         )
     assert created.api_version == "2024-06-20"
     assert created.data.object["current_period_end"] > created.created
+
+
+async def test_an_endpoint_may_get_everything_twice_and_late(world: World) -> None:
+    await world.controls.set_endpoint(
+        world.endpoint.url, SECRET, enabled_events=["*"], duplicates=1, disorder=1, disorder_seconds=0.2
+    )
+    await world.controls.complete_checkout(ADA)
+    await eventually(lambda: len(world.endpoint.received) == 2 * 7, describe=world.endpoint.types)
+    came = [delivery.verified() for delivery in world.endpoint.received]
+    assert {Counter(event.id for event in came)[event.id] for event in came} == {2}
+    async with client_of(world.stripe) as client:
+        told = [event.id for event in reversed((await client.v1.events.list_async()).data)]
+    first_arrivals = list(dict.fromkeys(event.id for event in came))
+    assert sorted(first_arrivals) == sorted(told)
+    assert first_arrivals != told
+
+
+async def test_an_endpoint_is_told_of_the_types_that_it_asked_for(world: World) -> None:
+    await world.controls.set_endpoint(world.endpoint.url, SECRET, enabled_events=["invoice.finalized"])
+    await world.controls.complete_checkout(ADA)
+    await eventually(lambda: world.endpoint.types() == ["invoice.finalized"], describe=world.endpoint.types)
+    async with client_of(world.stripe) as client:
+        assert len((await client.v1.events.list_async()).data) == 7
+        assert (await client.v1.events.list_async({"delivery_success": False})).data == []

@@ -19,7 +19,7 @@ from typing import Any, Self
 
 import aiohttp
 
-from claw_dev.simulators.stripe.signature import sign
+from claw_dev.simulators.stripe.signature import HEADERS, sign
 
 logger = logging.getLogger(__name__)
 
@@ -29,14 +29,6 @@ _TIMEOUT = aiohttp.ClientTimeout(total=10)
 _AT_ONCE = 8
 _REMEMBERED = 1000
 _ANSWER_KEPT = 500
-_HEADERS = {
-    "Accept": "*/*; q=0.5, application/xml",
-    "Cache-Control": "no-cache",
-    "Content-Type": "application/json; charset=utf-8",
-    "User-Agent": "Stripe/1.0 (+https://stripe.com/docs/webhooks)",
-}
-
-
 EVERYTHING = "*"
 TAKEN = (
     "charge.dispute.closed",
@@ -68,7 +60,7 @@ TAKEN = (
     "product.created",
     "product.updated",
 )
-"""What an endpoint is told of unless it asks for other types. Stripe has no default and makes everybody choose."""
+"""What an endpoint is told of that does not say which. Stripe has no default and makes everybody choose."""
 
 
 @dataclass(frozen=True)
@@ -247,7 +239,7 @@ async def delivering(
     retry_delays: Sequence[float] = RETRY_DELAYS,
 ) -> AsyncIterator[Deliverer]:
     """A deliverer with connections of its own. What is not delivered in the end stays undelivered."""
-    async with aiohttp.ClientSession(timeout=_TIMEOUT, headers=_HEADERS) as session:
+    async with aiohttp.ClientSession(timeout=_TIMEOUT, headers=HEADERS) as session:
         deliverer = Deliverer(session, endpoint, clock=clock, random=random, retry_delays=retry_delays)
         try:
             yield deliverer
