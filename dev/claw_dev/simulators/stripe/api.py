@@ -14,7 +14,7 @@ from claw_dev.simulators.stripe.forms import parse
 from claw_dev.simulators.stripe.idempotency import Answer, IdempotencyKeys
 from claw_dev.simulators.stripe.listing import Page
 from claw_dev.simulators.stripe.operations import OPERATIONS, Operation
-from claw_dev.simulators.stripe.params import Params, validated
+from claw_dev.simulators.stripe.params import Bare, Params, validated
 from claw_dev.simulators.stripe.protocol import REQUEST_ID, VERSION, dump, respond
 from claw_dev.simulators.stripe.records import Record
 from claw_dev.simulators.stripe.rendering import render
@@ -65,13 +65,13 @@ async def _content(request: web.Request) -> bytes:
     return body
 
 
-def _named(request: web.Request, params: Params) -> list[str]:
+def _named(request: web.Request, params: Bare | Params) -> list[str]:
     """The objects that the request is about. If one is on a test clock, it is carried out by that."""
     given = (getattr(params, name, None) for name in ("customer", "test_clock", "from_subscription"))
     return [*request.match_info.values(), *(name for name in given if name)]
 
 
-def _carry_out(operation: Operation, account: Account, params: Params, request: web.Request) -> Answer:
+def _carry_out(operation: Operation, account: Account, params: Bare | Params, request: web.Request) -> Answer:
     request_id, version = request[REQUEST_ID], request[VERSION]
     try:
         result = operation.run(account, *request.match_info.values(), params)

@@ -8,7 +8,7 @@ from claw_dev.simulators.stripe.advancing import steps
 from claw_dev.simulators.stripe.errors import invalid, missing
 from claw_dev.simulators.stripe.events import change, tell
 from claw_dev.simulators.stripe.listing import Page, page
-from claw_dev.simulators.stripe.params import AdvanceClock, CreateClock, Paged, Params
+from claw_dev.simulators.stripe.params import AdvanceClock, Bare, CreateClock, Paged, Params
 from claw_dev.simulators.stripe.records import Customer, Record, TestClock
 
 
@@ -64,12 +64,12 @@ def advance_clock(account: Account, clock_id: str, params: AdvanceClock) -> Test
     return advancing
 
 
-def delete_clock(account: Account, clock_id: str, _: Params) -> TestClock:
+def delete_clock(account: Account, clock_id: str, _: Bare) -> TestClock:
     """`DELETE /v1/test_helpers/test_clocks/{id}`: with its customers and their subscriptions."""
     clock = _living(account, clock_id)
     for customer in account.all(Customer):
         if customer.test_clock == clock.id and not customer.deleted:
-            customers.delete_customer(account, customer.id, Params())
+            customers.delete_customer(account, customer.id, Bare())
     tell(account, "test_helpers.test_clock.deleted", clock)
     return account.change(clock, deleted=True)
 

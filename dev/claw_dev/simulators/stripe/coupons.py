@@ -4,7 +4,7 @@ from claw_dev.simulators.stripe.account import Account
 from claw_dev.simulators.stripe.errors import invalid, missing
 from claw_dev.simulators.stripe.events import tell
 from claw_dev.simulators.stripe.listing import Page, page
-from claw_dev.simulators.stripe.params import CreateCoupon, Listed, Params
+from claw_dev.simulators.stripe.params import Bare, CreateCoupon, Listed, Params
 from claw_dev.simulators.stripe.periods import end_of_period
 from claw_dev.simulators.stripe.records import Coupon, Discount, Subscription
 
@@ -60,7 +60,7 @@ def list_coupons(account: Account, params: Listed) -> Page[Coupon]:
     return page(account.all(Coupon), params, lambda coupon: not coupon.deleted)
 
 
-def delete_coupon(account: Account, coupon_id: str, _: Params) -> Coupon:
+def delete_coupon(account: Account, coupon_id: str, _: Bare) -> Coupon:
     """`DELETE /v1/coupons/{id}`: who has its discount keeps it."""
     coupon = living(account, coupon_id)
     tell(account, "coupon.deleted", coupon)

@@ -7,7 +7,7 @@ from claw_dev.simulators.stripe.account import Account
 from claw_dev.simulators.stripe.errors import missing
 from claw_dev.simulators.stripe.events import change, tell
 from claw_dev.simulators.stripe.listing import Page, page
-from claw_dev.simulators.stripe.params import CreateCustomer, ListCustomers, Params, UpdateCustomer
+from claw_dev.simulators.stripe.params import Bare, CreateCustomer, ListCustomers, Params, UpdateCustomer
 from claw_dev.simulators.stripe.records import Card, Customer, Subscription, TestClock
 
 _INVOICE_PREFIX_LENGTH = 8
@@ -59,7 +59,7 @@ def change_card(account: Account, customer_id: str, card: Card) -> Customer:
     return change(account, "customer.updated", _living(account, customer_id), card=card)
 
 
-def delete_customer(account: Account, customer_id: str, _: Params) -> Customer:
+def delete_customer(account: Account, customer_id: str, _: Bare) -> Customer:
     """`DELETE /v1/customers/{id}`: ends the subscriptions too."""
     customer = _living(account, customer_id)
     for subscription in account.all(Subscription):

@@ -28,7 +28,7 @@ class Operation:
 
     method: str
     path: str
-    params: type[p.Params]
+    params: type[p.Bare | p.Params]
     run: Callable[..., Record | Page[Any]]
 
 
@@ -44,7 +44,7 @@ _CATALOGUE = (
     Operation("GET", "/v1/coupons", p.Listed, coupons.list_coupons),
     Operation("POST", "/v1/coupons", p.CreateCoupon, coupons.create_coupon),
     Operation("GET", "/v1/coupons/{id}", p.Params, coupons.retrieve_coupon),
-    Operation("DELETE", "/v1/coupons/{id}", p.Params, coupons.delete_coupon),
+    Operation("DELETE", "/v1/coupons/{id}", p.Bare, coupons.delete_coupon),
     Operation("GET", "/v1/billing/meters", p.ListMeters, metering.list_meters),
     Operation("POST", "/v1/billing/meters", p.CreateMeter, metering.create_meter),
     Operation("GET", "/v1/billing/meters/{id}", p.Params, metering.retrieve_meter),
@@ -60,7 +60,7 @@ _CUSTOMERS = (
     Operation("POST", "/v1/customers", p.CreateCustomer, customers.create_customer),
     Operation("GET", "/v1/customers/{id}", p.Params, customers.retrieve_customer),
     Operation("POST", "/v1/customers/{id}", p.UpdateCustomer, customers.update_customer),
-    Operation("DELETE", "/v1/customers/{id}", p.Params, customers.delete_customer),
+    Operation("DELETE", "/v1/customers/{id}", p.Bare, customers.delete_customer),
     Operation("GET", "/v1/checkout/sessions", p.ListSessions, checkout.list_sessions),
     Operation("POST", "/v1/checkout/sessions", p.CreateSession, checkout.create_session),
     Operation("GET", "/v1/checkout/sessions/{id}", p.Params, checkout.retrieve_session),
@@ -102,7 +102,7 @@ _TIME = (
     Operation("POST", "/v1/test_helpers/test_clocks", p.CreateClock, clocks.create_clock),
     Operation("GET", "/v1/test_helpers/test_clocks/{id}", p.Params, clocks.retrieve_clock),
     Operation("POST", "/v1/test_helpers/test_clocks/{id}/advance", p.AdvanceClock, clocks.advance_clock),
-    Operation("DELETE", "/v1/test_helpers/test_clocks/{id}", p.Params, clocks.delete_clock),
+    Operation("DELETE", "/v1/test_helpers/test_clocks/{id}", p.Bare, clocks.delete_clock),
 )
 
 OPERATIONS = (*_CATALOGUE, *_CUSTOMERS, *_SUBSCRIPTIONS, *_TIME)

@@ -4,6 +4,7 @@ Parameters that only say how money moves are accepted and have no effect, becaus
 """
 
 from claw_dev.simulators.stripe.params.base import (
+    Bare,
     Listed,
     MetadataChanges,
     Paged,
@@ -96,6 +97,7 @@ __all__ = [
     "AdvanceClock",
     "Aggregation",
     "AtPeriodEnd",
+    "Bare",
     "BusinessProfile",
     "CancelFeature",
     "CancelSubscription",

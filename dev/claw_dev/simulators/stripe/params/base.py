@@ -1,6 +1,6 @@
 """What parameters have in common. One that no model names is refused, as Stripe refuses what it does not know."""
 
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, ClassVar, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, ValidationError
 
@@ -35,8 +35,14 @@ class WithMetadata(Part):
         return {key: value for key, value in {**before, **self.metadata}.items() if value} if self.metadata else {}
 
 
+class Bare(Part):
+    """What a request may carry that deletes something: nothing."""
+
+    expand: ClassVar[tuple[str, ...]] = ()
+
+
 class Params(Part):
-    """What every request may carry."""
+    """What every other request may carry."""
 
     expand: FormList[str] = Field(default=[])
 
@@ -77,7 +83,7 @@ class Listed(Paged):
     created: Annotated[Span | None, BeforeValidator(_moment_as_span)] = None
 
 
-P = TypeVar("P", bound=Params)
+P = TypeVar("P", bound=Part)
 
 
 def validated(model: type[P], tree: dict[str, Any]) -> P:

@@ -11,24 +11,29 @@ def customer(record: Customer) -> Json:
     """A customer; of a deleted one only that it is deleted."""
     if record.deleted:
         return {"id": record.id, "object": record.OBJECT, "deleted": True}
-    return head(record) | {
-        "balance": record.balance,
-        "business_name": record.business_name,
-        "delinquent": record.delinquent,
-        "description": record.description,
-        "email": record.email,
-        "invoice_prefix": record.invoice_prefix,
-        "invoice_settings": nothing("custom_fields", "footer", "rendering_options")
-        | {"default_payment_method": record.card.payment_method},
-        "metadata": dict(record.metadata),
-        "name": record.name,
-        "next_invoice_sequence": record.next_invoice,
-        "phone": record.phone,
-        "preferred_locales": list(record.preferred_locales),
-        "tax_exempt": "none",
-        "test_clock": record.test_clock,
-        **nothing("address", "currency", "default_source", "discount", "shipping"),
-    }
+    # The one field that is left out and not null when nobody gave it.
+    company = {"business_name": record.business_name} if record.business_name else {}
+    return (
+        head(record)
+        | company
+        | {
+            "balance": record.balance,
+            "delinquent": record.delinquent,
+            "description": record.description,
+            "email": record.email,
+            "invoice_prefix": record.invoice_prefix,
+            "invoice_settings": nothing("custom_fields", "footer", "rendering_options")
+            | {"default_payment_method": record.card.payment_method},
+            "metadata": dict(record.metadata),
+            "name": record.name,
+            "next_invoice_sequence": record.next_invoice,
+            "phone": record.phone,
+            "preferred_locales": list(record.preferred_locales),
+            "tax_exempt": "none",
+            "test_clock": record.test_clock,
+            **nothing("address", "currency", "default_source", "discount", "shipping"),
+        }
+    )
 
 
 def clock(record: TestClock) -> Json:
