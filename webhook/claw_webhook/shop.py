@@ -6,7 +6,10 @@ up at Stripe among the plan's own.
 
 import json
 import logging
+import math
+import re
 import secrets
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
@@ -26,7 +29,9 @@ from claw_webhook.visitors import BROWSER, Throttle, address_of, browser_of, set
 
 _COOKIE_SECONDS = 2 * 24 * 3600
 """A checkout is open for a day, and its browser may come back to it on the next."""
-_LARGEST_KEY = 255
+_PLANS_FRESH_SECONDS = 5
+"""Plans change seldom, and anybody may look at them as often as they like."""
+_TIMEZONE = re.compile(r"[A-Za-z0-9_+/-]{1,64}")
 
 logger = logging.getLogger(__name__)
 
@@ -38,10 +43,12 @@ class Order:
     plan: str
     resumes: str | None = None
     """The id of an ended subscription of the same customer, whose instance is to go on."""
+    timezone: str | None = None
+    """Of the browser, for example Europe/London."""
 
 
 class Shop:
-    """The handlers. `new_token` gives unguessable texts."""
+    """The handlers. `new_token` gives unguessable texts, `seconds` is a clock that only goes forward."""
 
     def __init__(
         self,
@@ -52,6 +59,7 @@ class Shop:
         pages: Pages,
         public_url: str,
         new_token: Callable[[], str] = secrets.token_urlsafe,
+        seconds: Callable[[], float] = time.monotonic,
     ) -> None:
         self._stripe = stripe
         self._instances = instances
@@ -60,6 +68,9 @@ class Shop:
         self._public_url = public_url
         self._new_token = new_token
         self._throttle = Throttle(burst=10, per_second=0.1)
+        self._seconds = seconds
+        self._plans: tuple[float, list[ClawPlan]] = (-math.inf, [])
+        """When they were read, and what they were."""
         self._trouble: str | None = None
 
     async def plans(self, request: web.Request) -> web.Response:
@@ -80,7 +91,7 @@ class Shop:
             }
             for name, plan in sold.items()
         ]
-        return self._pages.render(200, "pages/plans.html.j2", to_stripe=True, offers=offers)
+        return self._pages.render(200, "pages/plans.html.j2", script="pages/plans.js", to_stripe=True, offers=offers)
 
     async def checkout(self, request: web.Request) -> web.Response:
         """`POST /checkout`: a form is led to the payment page, JSON is told its address."""
@@ -110,16 +121,17 @@ class Shop:
             detail = "Only an ended subscription of your own can be resumed, while its data is kept. Sign in first."
             return self._refuse(request, 409, "Cannot be resumed", detail)
 
-        # The browser's own token makes the client's key its own: nobody else's key leads to this checkout.
-        client_key = request.headers.get("Idempotency-Key", "")[:_LARGEST_KEY]
+        # Kept apart for each browser, or each address: another client's "1" must not lead to this checkout.
+        client_key = request.headers.get("Idempotency-Key")
         browser = browser_of(request) or (None if client_key else self._new_token())
-        own_key = f"{client_key} {browser} {customer}" if client_key else self._new_token()
+        own_key = f"{client_key} {browser or address_of(request)} {customer}" if client_key else self._new_token()
         url = await self._stripe.open_checkout(
             plan,
             idempotency_key=f"claw-checkout-{sha256(own_key)}",
             browser=sha256(browser) if browser else None,
             customer=customer,
             resumes=order.resumes,
+            timezone=order.timezone,
             trial=customer is None or not await self._accounts.has_subscribed(customer),
         )
         self._say_once(None)
@@ -135,10 +147,13 @@ class Shop:
 
     async def _sold(self) -> dict[str, ClawPlan]:
         """The plans that Stripe can sell, by name, the cheapest first."""
-        plans = [
-            plan for plan in await self._instances.plans() if plan.spec.stripe.price_ids or plan.spec.stripe.lookup_keys
-        ]
-        return {plan.metadata.name: plan for plan in sorted(plans, key=lambda plan: plan.spec.price.amount_monthly)}
+        read_at, plans = self._plans
+        if self._seconds() - read_at > _PLANS_FRESH_SECONDS:
+            plans = sorted(await self._instances.plans(), key=lambda plan: plan.spec.price.amount_monthly)
+            self._plans = self._seconds(), plans
+        return {
+            plan.metadata.name: plan for plan in plans if plan.spec.stripe.price_ids or plan.spec.stripe.lookup_keys
+        }
 
     def _refuse(
         self, request: web.Request, status: int, title: str, detail: str, headers: dict[str, str] | None = None
@@ -173,7 +188,8 @@ async def _order(request: web.Request) -> Order:
         raise ValueError("The order names no plan.")
     if not isinstance(resumes, str | None):
         raise ValueError("What is resumed has to be the id of a subscription.")  # noqa: TRY004
-    return Order(plan, resumes)
+    timezone = str(given.get("timezone") or "")
+    return Order(plan, resumes, timezone if _TIMEZONE.fullmatch(timezone) else None)
 
 
 def _is_json(request: web.Request) -> bool:

@@ -30,6 +30,8 @@ BROWSER = "claw_browser"
 """Key of a session's metadata: the SHA-256 of the cookie of the browser that began it."""
 RESUMES = "claw_resumes"
 """Key of the metadata that names the ended subscription whose instance is taken over."""
+TIMEZONE = "timezone"
+"""Key of the metadata by which the customer's time is kept."""
 _PAGE = 100
 _LOOKUP_KEYS = 10
 """As many as Stripe takes in one request."""
@@ -65,10 +67,12 @@ class StripeShop:
         browser: str | None = None,
         customer: str | None = None,
         resumes: str | None = None,
+        timezone: str | None = None,
         trial: bool = True,
     ) -> str:
         """The address of a fresh payment page for the plan. Raises NotForSale, KeyReused."""
-        marks = {PLAN: plan.metadata.name} | ({RESUMES: resumes} if resumes else {})
+        said = {PLAN: plan.metadata.name, RESUMES: resumes, TIMEZONE: timezone}
+        marks = {key: value for key, value in said.items() if value}
         days = plan.spec.trial_days if trial else 0
         params: Any = {
             "mode": "subscription",

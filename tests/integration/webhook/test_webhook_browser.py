@@ -119,6 +119,7 @@ async def test_from_the_plans_to_the_key_and_back_to_the_account(world: World, p
         await person.reads("Your assistant is moving in")
         await person.sees_done("order")
         (bought,) = world.stripe.account.all(Subscription)
+        assert bought.metadata["timezone"]
         name = (await world.instance_of(bought.id))["metadata"]["name"]
         moment = "2026-11-22T12:00:00Z"
         condition = {"type": "DatabaseReady", "status": "True", "reason": "Available", "message": ""}
