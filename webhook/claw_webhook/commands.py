@@ -56,6 +56,8 @@ def events(
         wanted = None if state is State.ALL else state.value
         found = await Replaying(await desk.pool(), clock=desk.clock).events(state=wanted, subject=subject, most=limit)
         desk.console.print(showing.events_table(found) if found else "no such events")
+        if len(found) == limit:
+            desk.console.print(f"these are the newest {limit}: see more with --limit")
 
     at_desk(env_file, work)
 

@@ -55,13 +55,16 @@ class Sweeping:
         metrics: SweepMetrics,
         clock: Callable[[], datetime],
         random: Callable[[], float],
+        retry: Backoff = _RETRY,
     ) -> None:
         self._sweep = sweep
+        self._retry = retry
         self._every = every
         self._metrics = metrics
         self._clock = clock
         self._random = random
-        self._unpaid: dict[str, str] = {}
+        self._unpaid: set[str] = set()
+        self._amiss: set[str] = set()
 
     async def steps(self) -> AsyncGenerator[None, None]:
         """A step for each sweep, without end. Raises psycopg.Error while the database is away; then begin anew."""
@@ -73,7 +76,7 @@ class Sweeping:
                 failures += 1
                 if failures == 1:
                     logger.error("the sweep is interrupted: %s", str(error) or "it takes too long")
-                pause = min(_RETRY.delay(failures, self._random), self._every.total_seconds())
+                pause = min(self._retry.delay(failures, self._random), self._every.total_seconds())
             else:
                 if failures:
                     logger.info("the sweep goes on after %d failures", failures)
@@ -91,24 +94,30 @@ class Sweeping:
         for kind, number in compared.counts.items():
             self._metrics.findings.labels(kind).inc(number)
         self._metrics.ended_at.set(self._clock().timestamp())
+        self._tell_amiss(compared)
         self._tell_unpaid(compared)
-        for finding in compared.findings:
-            if finding.kind in REPAIRED:
-                logger.warning("sweep: %s; it is looked at", finding.message)
+        numbers = {kind.value: number for kind, number in compared.counts.items()}
         logger.info(
             "swept %d subscriptions, %d instances and %d events",
             compared.subscriptions,
             compared.instances,
             swept.events.listed,
-            extra={"missed_events": swept.events.stored}
-            | {kind.value: number for kind, number in compared.counts.items()},
+            extra={"missed_events": swept.events.stored} | numbers,
         )
 
+    def _tell_amiss(self, compared: Comparison) -> None:
+        """What a look may put right; again only if it had been right meanwhile."""
+        now = {finding.message for finding in compared.findings if finding.kind in REPAIRED}
+        for message in sorted(now - self._amiss):
+            logger.warning("sweep: %s; it is looked at", message)
+        self._amiss = now
+
     def _tell_unpaid(self, compared: Comparison) -> None:
+        """What is for a person: when it begins, and when it ends."""
         self._metrics.unpaid.set(compared.counts[Kind.UNPAID])
         now = {str(finding.instance): finding.message for finding in compared.of(Kind.UNPAID)}
-        for name in now.keys() - self._unpaid.keys():
+        for name in sorted(now.keys() - self._unpaid):
             logger.error("sweep: nobody pays: %s. It is left alone: decide, and delete it by hand", now[name])
-        for name in self._unpaid.keys() - now.keys():
+        for name in sorted(self._unpaid - now.keys()):
             logger.info("sweep: instance %s is gone, or paid for", name)
-        self._unpaid = now
+        self._unpaid = set(now)

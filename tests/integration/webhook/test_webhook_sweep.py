@@ -2,13 +2,16 @@
 
 import logging
 from collections.abc import AsyncIterator
+from contextlib import aclosing
 from datetime import timedelta
 from typing import Any
 
 import pytest
+from prometheus_client import CollectorRegistry
 
 from claw_crds import naming
 from claw_dev.simulators.faults import Fault, FaultKind
+from claw_webhook.backoff import Backoff
 from claw_webhook.comparison import Kind
 from claw_webhook.metrics import Metrics
 from claw_webhook.services import Services, open_services, utc_now
@@ -16,6 +19,7 @@ from claw_webhook.settings import Settings
 from claw_webhook.stripe_api import StripeUnavailable
 from claw_webhook.stripe_books import StripeBooks
 from claw_webhook.sweep import Sweep, Swept
+from claw_webhook.sweeping import Sweeping, SweepMetrics
 from tests.eventually import eventually
 from tests.integration.webhook.conftest import World
 
@@ -168,6 +172,27 @@ async def test_from_half_a_list_nothing_is_concluded(world: World, sweep: Sweep)
     assert result.subscriptions == 101
     assert result.counts == {Kind.MISSING: 100, Kind.DIFFERENT: 1}
     assert oldest in await looks(world)
+
+
+async def test_while_stripe_is_away_it_is_tried_again_and_told_twice(
+    world: World, sweep: Sweep, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "claw_webhook.sweeping")
+    await world.controls.inject(Fault(kind=FaultKind.ERROR, path="/v1/events", times=3, status=401))
+    sweeping = Sweeping(
+        sweep,
+        every=timedelta(hours=1),
+        metrics=SweepMetrics(CollectorRegistry()),
+        clock=utc_now,
+        random=lambda: 0.5,
+        retry=Backoff(first=0.01, longest=0.01),
+    )
+    async with aclosing(sweeping.steps()) as steps:
+        for _ in range(4):
+            await anext(steps)
+    assert caplog.text.count("the sweep is interrupted: Stripe did not list its events to the end") == 1
+    assert "the sweep goes on after 3 failures" in caplog.text
+    assert len(await world.rows("SELECT ended_at FROM sweeps WHERE ended_at IS NOT NULL")) == 1
 
 
 async def test_of_two_sweeps_at_once_one_goes_away(world: World, services: Services, sweep: Sweep) -> None:
