@@ -42,7 +42,7 @@ def card(held: Held, plan: ClawPlan | None, *, timezone: str, now: datetime) -> 
         text=text,
         tone=tone,
         url=held.url if held.instance and not ended else None,
-        portal=None if ended else "Pay or change the card" if late else "Change plan, card or cancel",
+        portal=None if ended else "Pay, or change card" if late else "Change plan or card, cancel",
         resume=held.plan if ended and held.instance and plan else None,
         export=held.instance is not None and held.url is not None,
     )
@@ -65,9 +65,9 @@ def _words(held: Held, days: _Days, now: datetime) -> tuple[str, str, str]:
             until = days.trial_end if held.standing == Standing.TRIALING else days.paid_until
             return "Cancelled", f"Your assistant runs until {until}. After that your data is kept for a while.", "over"
         case Standing.TRIALING:
-            return "On trial", f"It is free until {days.trial_end}. That is also the day of the first payment.", "good"
+            return "On trial", f"Free until {days.trial_end}, the day of the first payment.", "good"
         case Standing.ACTIVE:
-            return "Active", f"It is paid until {days.paid_until}, the day of the next payment.", "good"
+            return "Active", f"Paid until {days.paid_until}, the day of the next payment.", "good"
         case Standing.GRACE:
             text = f"Your assistant goes on until {days.grace_until}. Pay before that, and nothing changes."
             return "A payment did not go through", text, "trouble"

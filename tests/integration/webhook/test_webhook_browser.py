@@ -139,7 +139,7 @@ async def test_from_the_plans_to_the_key_and_back_to_the_account(world: World, p
         await person.go(await sign_in_link(world, home))
         await person.press("Sign in")
         await person.reads("the day of the next payment")
-        await person.press("Change plan, card or cancel")
+        await person.press("Change plan or card, cancel")
         await person.press("Change to Claw Team")
         await eventually(lambda: has_plan(world, name, "team"), 20, describe=world.story)
         await person.press("Return")

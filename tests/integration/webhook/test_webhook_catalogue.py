@@ -180,3 +180,28 @@ async def test_a_trial_is_for_those_who_never_had_one(shop: Shop) -> None:
     await ours.open_checkout(trial, idempotency_key="1")
     await ours.open_checkout(trial, idempotency_key="2", trial=False)
     assert [session.trial_days for session in shop.simulator.account.all(CheckoutSession)] == [0, 14]
+
+
+async def test_a_plan_that_reports_usage_is_sold_with_its_metered_price(shop: Shop) -> None:
+    await shop.sync(PRO)
+    meter = await shop.client.v1.billing.meters.create_async(
+        {"display_name": "Messages", "event_name": "claw_messages", "default_aggregation": {"formula": "sum"}}
+    )
+    metered = await shop.client.v1.prices.create_async(
+        {
+            "product": "claw_pro",
+            "currency": "usd",
+            "unit_amount": 1,
+            "lookup_key": "claw_pro_messages",
+            "recurring": {"interval": "month", "usage_type": "metered", "meter": meter.id},
+        }
+    )
+    names = {"lookupKeys": ["claw_pro_monthly", "claw_pro_messages"], "productIds": ["claw_pro"]}
+    reporting = plan("pro", stripe=names | {"meter": {"eventName": "claw_messages"}})
+    ours = StripeShop(shop.client, public_url="https://claw.example")
+    await ours.open_checkout(reporting, idempotency_key="1")
+    await ours.open_checkout(plan("pro", stripe=names), idempotency_key="2")
+    without, both = shop.simulator.account.all(CheckoutSession)
+    assert [line.price for line in both.lines] == [shop.price("pro").id, metered.id]
+    assert [line.price for line in without.lines] == [shop.price("pro").id]
+    assert await shop.sync(reporting) == []

@@ -34,9 +34,9 @@ def shown(standing: Standing, *, sold: bool = True, timezone: str = "UTC", **cha
 @pytest.mark.parametrize(
     ("standing", "changes", "words"),
     [
-        (Standing.TRIALING, {}, "free until Monday, 23 November 2026"),
+        (Standing.TRIALING, {}, "Free until Monday, 23 November 2026"),
         (Standing.TRIALING, {"cancels": True}, "runs until Monday, 23 November 2026"),
-        (Standing.ACTIVE, {}, "paid until Wednesday, 25 November 2026"),
+        (Standing.ACTIVE, {}, "Paid until Wednesday, 25 November 2026"),
         (Standing.ACTIVE, {"cancels": True}, "runs until Wednesday, 25 November 2026"),
         (Standing.GRACE, {}, "goes on until Tuesday, 24 November 2026"),
         (Standing.UNPAID, {}, "Your data is kept"),
@@ -68,7 +68,7 @@ def test_who_has_ended_comes_back_or_takes_the_data_and_cannot_change_the_plan()
 
 def test_who_is_late_is_led_to_pay() -> None:
     for standing in (Standing.GRACE, Standing.UNPAID):
-        assert shown(standing).portal == "Pay or change the card"
+        assert shown(standing).portal == "Pay, or change card"
         assert shown(standing).tone == "trouble"
 
 
