@@ -12,7 +12,7 @@ from datetime import datetime
 from claw_crds import naming
 from claw_crds.v1alpha1 import ClawInstanceSpec
 from claw_webhook import billing_log, outbox
-from claw_webhook.billing import Account, Decision, Memory, Standing, Wished, resumes
+from claw_webhook.billing import Account, Decision, Gone, Memory, Standing, Wished, resumes
 from claw_webhook.billing_log import Entry
 from claw_webhook.database import Connection, Pool, fetch_all, fetch_one
 from claw_webhook.notices import Notice
@@ -116,11 +116,16 @@ class Customers:
 
     async def record(
         self, account: Account, decision: Decision, notices: Sequence[Notice], *, actor: str, why: str, now: datetime
-    ) -> None:
-        """What was decided about the account at `now`. `actor` and `why` are for the billing log."""
-        subscription = account.subscription
+    ) -> bool:
+        """What was decided about the account at `now`. `actor` and `why` are for the billing log.
+
+        False when nothing is recorded and nothing may be done: a deletion that somebody has put a hold on just now.
+        """
+        subscription, instance = account.subscription, account.memory.instance
         async with self._pool.connection() as connection:
             before = await lock_books(connection, subscription.id)
+            if isinstance(decision, Gone) and before.hold is not None:
+                return False
             books = after(before, decision, {notice.cause for notice in notices}, now)
             log = _Log(now, actor, why, subscription.id, subscription.customer.id)
             entries = [log.entry(*difference) for difference in differences(before, books)]
@@ -128,9 +133,11 @@ class Customers:
                 served = decision.standing.is_served
                 await write_customer(connection, decision.spec.customer, now, served=served)
             await write_subscription(connection, subscription, books, now)
-            name = account.memory.instance or naming.instance_name(subscription.id)
             if isinstance(decision, Wished):
-                entries += await self._wish(connection, name, account, decision.spec, log)
+                instance = instance or naming.instance_name(subscription.id)
+                entries += await self._wish(connection, instance, account, decision.spec, log)
+            if isinstance(decision, Gone):
+                entries.append(log.entry("deleted", instance, None))
             await billing_log.write(connection, entries)
             for notice in notices:
                 await outbox.put(
@@ -138,10 +145,11 @@ class Customers:
                     notice.cause,
                     occasion=notice.occasion,
                     customer=subscription.customer.id,
-                    instance=account.memory.instance or (name if isinstance(decision, Wished) else None),
+                    instance=instance,
                     details=notice.details,
                     now=now,
                 )
+        return True
 
     async def _wish(
         self, connection: Connection, name: str, account: Account, spec: ClawInstanceSpec, log: "_Log"
@@ -158,33 +166,10 @@ class Customers:
             return [log.entry("resumed", ended, subscription)]
         return [] if account.memory.instance else [log.entry("instance", None, name)]
 
-    async def begin_deletion(
-        self, account: Account, notices: Sequence[Notice], *, actor: str, why: str, now: datetime
-    ) -> bool:
-        """Record that the instance is about to be deleted. False when somebody has put a hold on it just now."""
-        subscription = account.subscription
-        async with self._pool.connection() as connection:
-            books = await lock_books(connection, subscription.id)
-            if books.hold is not None:
-                return False
-            log = _Log(now, actor, why, subscription.id, subscription.customer.id)
-            await billing_log.write(connection, [log.entry("deleted", account.memory.instance, None)])
-            for notice in notices:
-                await outbox.put(
-                    connection,
-                    notice.cause,
-                    occasion=notice.occasion,
-                    customer=subscription.customer.id,
-                    instance=account.memory.instance,
-                    details=notice.details,
-                    now=log.at,
-                )
-        return True
-
     async def hold(self, subscription: str, reason: str, *, actor: str, why: str) -> None:
         """Let nothing of it be deleted until a person decides, or until it is paid for. The first reason stays.
 
-        One that was never recorded has nothing that could be deleted, and gets none.
+        One without an instance has nothing that could be deleted, and gets none.
         """
         await self._set_hold(subscription, reason, actor=actor, why=why)
 
@@ -195,9 +180,18 @@ class Customers:
     async def _set_hold(self, subscription: str, reason: str | None, *, actor: str, why: str) -> None:
         async with self._pool.connection() as connection:
             before = await fetch_one(
-                connection, "SELECT hold, payer FROM subscriptions WHERE id = %s FOR NO KEY UPDATE", [subscription]
+                connection,
+                """
+                SELECT hold, payer, EXISTS (
+                    SELECT FROM instances WHERE subscription = subscriptions.id AND deleted_at IS NULL
+                ) AS has_instance
+                FROM subscriptions WHERE id = %s FOR NO KEY UPDATE
+                """,
+                [subscription],
             )
             if before is None or (before["hold"] is None) == (reason is None):
+                return
+            if reason is not None and not before["has_instance"]:
                 return
             await connection.execute("UPDATE subscriptions SET hold = %s WHERE id = %s", [reason, subscription])
             log = _Log(self._clock(), actor, why, subscription, before["payer"])
@@ -213,9 +207,16 @@ class Customers:
         return {row["standing"]: row["number"] for row in rows}
 
     async def holds(self) -> int:
-        """How many subscriptions wait for a person."""
+        """How many instances wait for a person."""
         async with self._pool.connection() as connection:
-            row = await fetch_one(connection, "SELECT count(*) AS number FROM subscriptions WHERE hold IS NOT NULL")
+            row = await fetch_one(
+                connection,
+                """
+                SELECT count(*) AS number
+                FROM subscriptions JOIN instances ON instances.subscription = subscriptions.id
+                WHERE hold IS NOT NULL AND deleted_at IS NULL
+                """,
+            )
         return row["number"] if row else 0
 
 

@@ -168,23 +168,21 @@ class Fulfilment:
             return Nothing(Standing.ENDED, look_again_at=now + _LATER)
         name = account.memory.instance
         body = await self._instances.get(name) if name is not None else None
-        if name is None or body is None:
-            return Gone()  # somebody was quicker, and whoever follows the cluster notes it
+        if name is None or body is None:  # somebody was quicker, and whoever follows the cluster notes it
+            return await self._carry_out(claim, account, Nothing(Standing.ENDED), plans, now)
         live = ObjectMeta.model_validate(body["metadata"])
-        hold = account.memory.hold
         owner = live.annotations.get(naming.SUBSCRIPTION)
         if owner != claim.subject:
-            hold = f"ClawInstance {name} says that it belongs to {owner}"
-            await self._customers.hold(claim.subject, hold, actor=claim.actor, why=claim.why)
-        memory = replace(account.memory, keep_until=keep_until(live.annotations), hold=hold)
-        account = replace(account, memory=memory)
+            await self._hold(claim, f"ClawInstance {name} says that it belongs to {owner}")
+            return Nothing(Standing.ENDED)
+        account = replace(account, memory=replace(account.memory, keep_until=keep_until(live.annotations)))
         decision = decide(account, plans, now)
         if not isinstance(decision, Gone):
             logger.info("instance %s is kept for now: what the cluster says of it is newer", name)
             return await self._carry_out(claim, account, decision, plans, now)
         mails = notices(account, decision, plans, now)
-        if not await self._customers.begin_deletion(account, mails, actor=claim.actor, why=claim.why, now=now):
-            return Nothing(decision.standing)
+        if not await self._customers.record(account, decision, mails, actor=claim.actor, why=claim.why, now=now):
+            return Nothing(Standing.ENDED)
         await self._instances.delete(name, uid=live.uid, version=live.resource_version)
         await self._sightings.gone(name)
         logger.info("instance %s of subscription %s is deleted: its time is over", name, claim.subject)
@@ -195,7 +193,7 @@ class Fulfilment:
             await claim.done(decision.look_again_at if isinstance(decision, Wished | Nothing) else None)
             self._metrics.fulfilments.labels("done").inc()
             if claim.attempts:
-                logger.info("%s is served after %d failures", claim.subject, claim.attempts)
+                logger.info("%s is settled after %d failures", claim.subject, claim.attempts)
             return
         await claim.refuse(decision.reason, decision.message)
         self._metrics.fulfilments.labels("refused").inc()

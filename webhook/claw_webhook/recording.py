@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from claw_crds.v1alpha1 import ClawInstanceSpec, Customer
-from claw_webhook.billing import Decision, Nothing, Refusal, Standing, Wished
+from claw_webhook.billing import Decision, Gone, Nothing, Refusal, Standing, Wished
 from claw_webhook.database import Connection, fetch_one
 from claw_webhook.notices import Cause
 from claw_webhook.stripe_objects import Subscription
@@ -56,8 +56,9 @@ def after(before: Books, decision: Decision, causes: Collection[Cause], now: dat
         case Nothing(standing=standing):
             since = before.since if before.standing == standing else now
             return replace(before, standing=standing, since=since, grace_until=None, deletion_at=None, warned_at=None)
-        case _:
-            return replace(before, standing=Standing.ENDED, since=before.since or now, grace_until=None)
+        case Gone():
+            since = before.since if before.standing == Standing.ENDED else now
+            return replace(before, standing=Standing.ENDED, since=since, grace_until=None)
 
 
 def differences(before: Books, now: Books) -> Iterator[tuple[str, Any, Any]]:

@@ -6,7 +6,6 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from claw_webhook.billing_log import BillingLog
 from claw_webhook.customers import Customers
 from claw_webhook.database import Pool, migrate_when_there, open_pool
 from claw_webhook.inbox import Inbox
@@ -47,7 +46,6 @@ class Services:
     links: KeyLinks
     passes: Passes
     customers: Customers
-    billing_log: BillingLog
     sightings: Sightings
     stripe: StripeApi
     instances: Instances
@@ -77,7 +75,6 @@ async def open_services(settings: Settings, *, metrics: Metrics, clock: Clock = 
             links=KeyLinks(pool, clock=clock),
             passes=Passes(pool, clock=clock),
             customers=Customers(pool, namespace=settings.claw_namespace, clock=clock),
-            billing_log=BillingLog(pool),
             sightings=Sightings(pool, namespace=settings.claw_namespace, clock=clock),
             stripe=stripe,
             instances=Instances(

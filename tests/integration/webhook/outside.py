@@ -207,6 +207,10 @@ class Cluster:
         }
         await self._call("POST", plans, body)
 
+    async def edit_plan(self, plan: str, **spec: Any) -> None:
+        """Edit its spec, as with kubectl edit."""
+        await self._patch(f"/apis/claw.dev/v1alpha1/clawplans/{plan}", {"spec": spec})
+
     async def withdraw(self, plan: str) -> None:
         """Delete a plan."""
         await self._call("DELETE", f"/apis/claw.dev/v1alpha1/clawplans/{plan}")
