@@ -9,7 +9,10 @@ from claw_webhook.billing import Account, Decision, Gone, Memory, Nothing, Stand
 from claw_webhook.comparison import REPAIRED, Finding, Kind, Present, compare, unpaid
 from tests.unit.webhook.stripe_documents import day, plan, subscription
 
-PLANS = [plan("pro", price_ids=("price_pro",), terms={"retentionDays": 30}), plan("starter", price_ids=("price_starter",))]
+PLANS = [
+    plan("pro", price_ids=("price_pro",), terms={"retentionDays": 30}),
+    plan("starter", price_ids=("price_starter",)),
+]
 NOW = day(1)
 SUB = "sub_Pro1"
 
