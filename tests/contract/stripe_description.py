@@ -110,7 +110,7 @@ async def stripe_description(environment: Mapping[str, str] = os.environ) -> Des
     try:
         document = await stripe_openapi(environment, lambda line: None)
     except StackError as error:
-        story = f"nobody compared the simulator with Stripe's own description of its API: {error}"
+        story = f"nobody compared the simulator with Stripe's own description of its API: {error}; {error.hint}"
         if environment.get("CI") == "true":
             pytest.fail(story)
         pytest.skip(story)

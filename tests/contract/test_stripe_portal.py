@@ -8,18 +8,23 @@ import pytest
 import stripe
 
 from claw_dev.simulators.stripe.records import Card
-from tests.contract.stripe_months import BEGIN, DAY, MAY, World, april
+from tests.contract.stripe_months import DAY, World, beginning, noon
 
 pytestmark = pytest.mark.filterwarnings("ignore:Use 'content=<...>':DeprecationWarning")
 
 
+BEGIN = noon(2026, 4, 1)
+HALF = noon(2026, 4, 16)
+MAY = noon(2026, 5, 1)
+
+
 @pytest.fixture
 async def world() -> AsyncIterator[World]:
-    async with april() as made:
+    async with beginning(lambda: BEGIN) as made:
         yield made
 
 
-async def portal_of(world: World, subscription: Any) -> Any:
+async def portal_of(world: World, subscription: str) -> Any:
     """A visit to a portal with all three plans, in which cheaper ones wait for the next period."""
     plans = ("starter", "pro", "team")
     update = {
@@ -31,7 +36,11 @@ async def portal_of(world: World, subscription: Any) -> Any:
     }
     features = {"subscription_update": update, "subscription_cancel": {"enabled": True}}
     made = await world.v1.billing_portal.configurations.create_async({"features": features})
-    wanted = {"customer": subscription.customer, "configuration": made.id, "return_url": "https://claw.example/account"}
+    wanted = {
+        "customer": (await world.customer(subscription)).id,
+        "configuration": made.id,
+        "return_url": "https://claw.example/account",
+    }
     return await world.v1.billing_portal.sessions.create_async(wanted)
 
 
@@ -41,9 +50,9 @@ async def test_in_the_portal_customers_change_leave_stay_and_pay(world: World) -
     async with httpx.AsyncClient(trust_env=False) as browser:
 
         async def press(action: str, **more: str) -> Any:
-            done = await browser.post(visit.url, data={"subscription": subscription.id, "action": action, **more})
+            done = await browser.post(visit.url, data={"subscription": subscription, "action": action, **more})
             assert done.status_code == 303, done.text
-            return await world.v1.subscriptions.retrieve_async(subscription.id)
+            return await world.v1.subscriptions.retrieve_async(subscription)
 
         page = (await browser.get(visit.url)).text
         assert "Change to Claw Team" in page
@@ -56,14 +65,14 @@ async def test_in_the_portal_customers_change_leave_stay_and_pay(world: World) -
         assert "Don&#x27;t cancel" in (await browser.get(visit.url)).text
         assert (await press("resume")).cancel_at_period_end is False
         await world.controls.advance(to=MAY + DAY)
-        now = await world.v1.subscriptions.retrieve_async(subscription.id, {"expand": ["latest_invoice"]})
+        now = await world.v1.subscriptions.retrieve_async(subscription, {"expand": ["latest_invoice"]})
         assert (now["items"].data[0].price.id, now.latest_invoice.total) == ("price_starter_monthly", 2900)
-        await world.controls.set_card(subscription.id, Card.DECLINES)
+        await world.controls.set_card(subscription, Card.DECLINES)
         await world.controls.advance(to=MAY + 33 * DAY)
-        assert (await world.v1.subscriptions.retrieve_async(subscription.id)).status == "past_due"
+        assert (await world.v1.subscriptions.retrieve_async(subscription)).status == "past_due"
         assert (await press("pay")).status == "active"
         stranger = await world.buy()
-        refused = await browser.post(visit.url, data={"subscription": stranger.id, "action": "cancel"})
+        refused = await browser.post(visit.url, data={"subscription": stranger, "action": "cancel"})
         assert refused.status_code == 400
 
 
@@ -71,14 +80,14 @@ async def test_a_schedule_is_released_when_its_last_phase_is_over(world: World) 
     subscription = await world.buy()
     visit = await portal_of(world, subscription)
     async with httpx.AsyncClient(trust_env=False) as browser:
-        wanted = {"subscription": subscription.id, "action": "change", "price": "price_starter_monthly"}
+        wanted = {"subscription": subscription, "action": "change", "price": "price_starter_monthly"}
         await browser.post(visit.url, data=wanted)
     schedule = (await world.v1.subscription_schedules.list_async()).data[0]
     assert [phase["items"][0].price for phase in schedule.phases] == ["price_pro_monthly", "price_starter_monthly"]
     await world.controls.advance(to=MAY + 40 * DAY)
     over = await world.v1.subscription_schedules.retrieve_async(schedule.id)
-    assert (over.status, over.released_subscription) == ("released", subscription.id)
-    assert (await world.v1.subscriptions.retrieve_async(subscription.id)).schedule is None
+    assert (over.status, over.released_subscription) == ("released", subscription)
+    assert (await world.v1.subscriptions.retrieve_async(subscription)).schedule is None
     assert await world.amounts(subscription) == [[7900], [2900], [2900]]
 
 
@@ -91,10 +100,10 @@ async def test_usage_is_counted_once_by_its_identifier_and_billed_afterwards(wor
         {"currency": "usd", "unit_amount": 2, "product": "prod_claw_pro", "recurring": recurring}
     )
     subscription = await world.buy()
-    await world.v1.subscriptions.update_async(subscription.id, {"items": [{"price": price.id}]})
+    await world.v1.subscriptions.update_async(subscription, {"items": [{"price": price.id}]})
     event = {
         "event_name": "tokens",
-        "payload": {"stripe_customer_id": subscription.customer, "value": "250"},
+        "payload": {"stripe_customer_id": (await world.customer(subscription)).id, "value": "250"},
         "identifier": "instance-1-april",
     }
     reported = await world.v1.billing.meter_events.create_async(event)

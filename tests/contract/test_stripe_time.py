@@ -1,67 +1,25 @@
 """What time does to the simulator's subscriptions, by test clocks and by the account's own."""
 
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
-from datetime import UTC, datetime
-from random import Random
 from typing import Any
 
 import pytest
 import stripe
 
-from claw_dev.simulators.stripe.controls import StripeControls
-from claw_dev.simulators.stripe.orders import CompleteCheckout
 from claw_dev.simulators.stripe.records import Card
-from claw_dev.simulators.stripe.simulator import simulated_stripe
-from tests.contract.stripe_world import ADA, KEY, client_of
+from tests.contract.stripe_months import DAY, HOUR, World, beginning, noon
 
 pytestmark = pytest.mark.filterwarnings("ignore:Use 'content=<...>':DeprecationWarning")
 
-HOUR, DAY = 3600, 24 * 3600
-BEGIN = int(datetime(2026, 1, 31, 12, tzinfo=UTC).timestamp())
-FEBRUARY = int(datetime(2026, 2, 28, 12, tzinfo=UTC).timestamp())
-MARCH = int(datetime(2026, 3, 31, 12, tzinfo=UTC).timestamp())
-
-
-@dataclass(frozen=True)
-class World:
-    """A simulator whose own clock stands still until somebody advances it."""
-
-    v1: Any
-    controls: StripeControls
-
-    async def buy(self, **order: Any) -> str:
-        """Somebody subscribes. Returns the subscription's id."""
-        paid = await self.controls.complete_checkout(
-            CompleteCheckout(**{**ADA.model_dump(exclude_unset=True), **order})
-        )
-        return str(paid["subscription"]["id"])
-
-    async def subscription(self, subscription: str) -> Any:
-        """As it is now, with its latest invoice."""
-        return await self.v1.subscriptions.retrieve_async(subscription, {"expand": ["latest_invoice"]})
-
-    async def invoices(self, subscription: str) -> list[Any]:
-        """All of them, the oldest first."""
-        return list(reversed((await self.v1.invoices.list_async({"subscription": subscription})).data))
-
-    async def story(self, *, since: int = BEGIN) -> list[str]:
-        """The types of all events after a moment, in the order in which they happened."""
-        found = await self.v1.events.list_async({"created": {"gt": since}, "limit": 100})
-        return [event.type for event in reversed(found.data)]
+BEGIN = noon(2026, 1, 31)
+FEBRUARY = noon(2026, 2, 28)
+MARCH = noon(2026, 3, 31)
 
 
 @pytest.fixture
 async def world() -> AsyncIterator[World]:
-    def noon() -> datetime:
-        return datetime.fromtimestamp(BEGIN, UTC)
-
-    async with (
-        simulated_stripe(secret_key=KEY, random=Random(7), clock=noon) as simulator,
-        client_of(simulator) as client,
-        StripeControls(simulator.url) as controls,
-    ):
-        yield World(client.v1, controls)
+    async with beginning(lambda: BEGIN) as made:
+        yield made
 
 
 async def test_a_subscription_of_the_31st_renews_on_the_last_day_of_february_and_the_31st_of_march(
@@ -80,7 +38,7 @@ async def test_a_subscription_of_the_31st_renews_on_the_last_day_of_february_and
     item = (await world.subscription(subscription))["items"].data[0]
     assert (item.current_period_start, item.current_period_end) == (
         MARCH,
-        int(datetime(2026, 4, 30, 12, tzinfo=UTC).timestamp()),
+        noon(2026, 4, 30),
     )
     assert await world.story(since=MARCH - 1) == [
         "invoice.created",
@@ -137,7 +95,7 @@ async def test_a_trial_is_announced_and_then_billed(world: World) -> None:
     billed = await world.subscription(subscription)
     assert (billed.status, billed.latest_invoice.amount_paid) == ("active", 7900)
     assert [invoice.total for invoice in await world.invoices(subscription)] == [0, 7900]
-    assert (await world.story())[:3] == [
+    assert (await world.story(since=BEGIN))[:3] == [
         "customer.subscription.trial_will_end",
         "invoice.created",
         "customer.subscription.updated",
@@ -158,7 +116,7 @@ async def test_a_trial_without_a_card_ends_as_it_was_agreed(world: World, wanted
         resumed = await world.v1.subscriptions.resume_async(subscription)
         assert resumed.status == "active"
         assert resumed["items"].data[0].current_period_start == BEGIN + 14 * DAY + 2 * HOUR
-        assert "customer.subscription.resumed" in await world.story()
+        assert "customer.subscription.resumed" in await world.story(since=BEGIN)
 
 
 async def test_a_subscription_that_nobody_pays_for_at_first_expires_after_23_hours(world: World) -> None:
@@ -189,7 +147,7 @@ async def test_a_subscription_that_runs_out_ends_with_its_period_and_is_not_bill
     ended = await world.subscription(subscription)
     assert (ended.status, ended.ended_at, ended.canceled_at) == ("canceled", FEBRUARY, BEGIN)
     assert len(await world.invoices(subscription)) == 1
-    assert await world.story() == ["customer.subscription.deleted"]
+    assert await world.story(since=BEGIN) == ["customer.subscription.deleted"]
 
 
 @pytest.mark.parametrize(
@@ -238,7 +196,7 @@ async def test_a_session_that_nobody_completes_expires_after_a_day(world: World)
     )
     await world.controls.advance(seconds=25 * HOUR)
     assert (await world.v1.checkout.sessions.retrieve_async(session.id)).status == "expired"
-    assert await world.story() == ["checkout.session.expired"]
+    assert await world.story(since=BEGIN) == ["checkout.session.expired"]
 
 
 async def test_events_are_told_for_thirty_days(world: World) -> None:
@@ -253,14 +211,9 @@ async def test_events_are_told_for_thirty_days(world: World) -> None:
 
 
 async def test_the_clock_that_was_given_may_move_by_itself() -> None:
-    moments = [datetime.fromtimestamp(BEGIN, UTC)]
-    async with (
-        simulated_stripe(clock=lambda: moments[-1], random=Random(7)) as simulator,
-        client_of(simulator) as client,
-        StripeControls(simulator.url) as controls,
-    ):
-        world = World(client.v1, controls)
+    moments = [BEGIN]
+    async with beginning(lambda: moments[-1]) as world:
         subscription = await world.buy()
-        moments.append(datetime.fromtimestamp(MARCH, UTC))
-        assert await controls.advance() == MARCH
+        moments.append(MARCH)
+        assert await world.controls.advance() == MARCH
         assert [invoice.created for invoice in await world.invoices(subscription)] == [BEGIN, FEBRUARY, MARCH]

@@ -78,7 +78,8 @@ def control_routes(account: Account, deliverer: Deliverer) -> list[web.RouteDef]
 
     async def set_endpoint(request: web.Request) -> web.Response:
         order = await _order(request, orders.SetEndpoint)
-        deliverer.endpoint = Endpoint(**order.model_dump())
+        deliverer.endpoint = Endpoint(**order.model_dump(exclude={"api_version"}))
+        account.api_version = order.api_version or account.api_version
         return _answer({"url": order.url, "secrets": len(order.secrets)})
 
     passing = asyncio.Lock()

@@ -76,6 +76,7 @@ class SetEndpoint(Order):
 
     url: str | None = None
     secrets: tuple[str, ...] = ()
+    api_version: str | None = Field(default=None, description="What events are told in from now on, if it changes.")
     enabled_events: tuple[str, ...] = Field(default=TAKEN, description="Types, or `*` for all of them.")
     duplicates: float = Field(default=0, ge=0, le=1, description="The share of events that come once more.")
     disorder: float = Field(default=0, ge=0, le=1, description="The share of deliveries that are held back.")
