@@ -11,7 +11,7 @@ from random import Random
 
 PLANS = ("starter", "pro", "team")
 _TRIAL_DAYS = 14
-_DAYS_AS_CUSTOMER = 60
+_DAYS_AS_CUSTOMER = 35
 """On average; whoever pays by the year stays four times as long."""
 _DAYS_BETWEEN_DEEDS = 40
 
@@ -76,9 +76,11 @@ def _life(number: int, random: Random, days: int, *, may_return: bool) -> Life:
         Act(first, Deed.SUBSCRIBE, plan, yearly, trial, without_card),
         *_between(random, first + 1, leaving, plan, yearly=yearly),
     ]
-    acts += _leaving(random, leaving)
-    if may_return and random.random() < 0.12:
-        acts.append(Act(leaving + random.randrange(1, 60), Deed.RETURN, random.choice(PLANS)))
+    returning = leaving + random.randrange(1, 60)
+    if may_return and returning < days and random.random() < 0.15:
+        acts += [Act(leaving, Deed.LEAVE), Act(returning, Deed.RETURN, random.choice(PLANS))]
+    else:
+        acts += _leaving(random, leaving)
     return Life(number, tuple(sorted((act for act in acts if act.day < days), key=lambda act: act.day)))
 
 

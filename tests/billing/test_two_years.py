@@ -25,7 +25,7 @@ from tests.billing.network import Kind, Network
 from tests.billing.telling import Teller
 from tests.billing.town import Town, days_after, town
 
-pytestmark = pytest.mark.timeout(900)
+pytestmark = pytest.mark.timeout(1800)
 
 _MONTH = 30
 _REST = 3
@@ -75,6 +75,7 @@ async def test_two_years_of_bad_deliveries_leave_exactly_the_right_instances(
                 {what: len(found) for what, found in faults.items()},
             )
     assert {what: found[:20] for what, found in faults.items() if found} == {}
+    assert len(ids) == scale.subscriptions
     assert world.receiver.answers.total() >= scale.deliveries
 
 
