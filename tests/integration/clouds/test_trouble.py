@@ -9,6 +9,7 @@ import httpx
 import pytest
 
 from claw_crds import naming
+from claw_crds.conditions import ConditionType
 from claw_crds.configuration import HEALTH_PATH
 from claw_dev.simulators.faults import Fault, FaultKind
 from tests.contract.neon_world import branch_named, fault
@@ -169,4 +170,4 @@ async def answers(instance: Object) -> bool:
 def in_order(instance: Object) -> bool:
     """Whether every condition is true."""
     conditions: list[Object] = instance.get("status", {}).get("conditions", [])
-    return len(conditions) == 5 and all(found["status"] == "True" for found in conditions)
+    return len(conditions) == len(ConditionType) and all(found["status"] == "True" for found in conditions)

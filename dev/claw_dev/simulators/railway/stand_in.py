@@ -15,7 +15,7 @@ from aiohttp import hdrs, web
 from pydantic import ValidationError
 
 from claw_crds import configuration as wire
-from claw_crds.configuration import RuntimeConfiguration, RuntimeReport, revision_of
+from claw_crds.configuration import RuntimeConfiguration, RuntimeHoldings, RuntimeReport, revision_of
 from claw_dev.simulators.railway.records import Deployment
 from claw_dev.simulators.railway.running import Running
 from claw_dev.simulators.serving import wall_clock
@@ -116,6 +116,7 @@ class StandIn:
             uid=uid,
             configuration_revision=revision,
             ready=uid is not None and not refuses,
+            holdings=RuntimeHoldings(memories=0, agents=0),
             message="" if uid else "waiting for a configuration",
             started_at=self._started_at,
             fingerprint=self._variables.get(wire.ENV_FINGERPRINT),
