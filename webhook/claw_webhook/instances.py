@@ -28,6 +28,7 @@ _PATIENCE = aiohttp.ClientTimeout(total=10, sock_connect=3)
 _WATCH_SECONDS = 300
 # Bookmarks come about once a minute. A connection that is silent for two has died without a word.
 _WATCH_PATIENCE = aiohttp.ClientTimeout(total=None, sock_connect=3, sock_read=120)
+_PAGE = "250"
 _RESUME = Backoff(first=0.2, longest=30)
 
 # The charset makes the client send the body as it is. By itself it would write an emoji as two escapes, which is right
@@ -177,6 +178,20 @@ class Instances:
             return None
         encoded = (secret.get("data") or {}).get(key)
         return base64.b64decode(encoded).decode() if encoded else None
+
+    async def pages(self) -> AsyncGenerator[list[dict[str, Any]], None]:
+        """All ClawInstances as of one moment, in pages. Raises ClusterUnavailable: then it was not all of them."""
+        token = ""
+        while True:
+            query = {"limit": _PAGE} | ({"continue": token} if token else {})
+            try:
+                listed = await self._call("GET", self._instances, query=query)
+            except _Expired as error:
+                raise ClusterUnavailable("the list of ClawInstances took too long to read") from error
+            yield listed["items"]
+            token = listed["metadata"].get("continue", "")
+            if not token:
+                return
 
     def watch_instances(self) -> AsyncGenerator[Change, None]:
         """Everything that happens to the ClawInstances of the namespace, for ever; first what there is."""

@@ -21,7 +21,7 @@ from claw_webhook.comparison import REPAIRED, Finding, Kind, Present, compare, u
 from claw_webhook.customers import Customers
 from claw_webhook.database import Pool, fetch_one
 from claw_webhook.inbox import Inbox
-from claw_webhook.instances import ClusterUnavailable, Instances, Listed
+from claw_webhook.instances import Instances
 from claw_webhook.looks import Looks
 from claw_webhook.stripe_api import StripeApi
 from claw_webhook.stripe_books import StripeBooks, Unreadable
@@ -160,11 +160,11 @@ class Sweep:
 
     async def _present(self) -> dict[str, Present]:
         """Every ClawInstance of the namespace, by name."""
-        async with asyncio.timeout(_CLUSTER_SECONDS), aclosing(self._instances.watch_instances()) as changes:
-            async for change in changes:
-                if isinstance(change, Listed):
-                    return {one.name: one for one in map(Present.of, change.objects)}
-        raise ClusterUnavailable("the API server did not list the ClawInstances")
+        found: dict[str, Present] = {}
+        async with asyncio.timeout(_CLUSTER_SECONDS), aclosing(self._instances.pages()) as pages:
+            async for page in pages:
+                found |= {one.name: one for one in map(Present.of, page)}
+        return found
 
     async def _reread(self, name: str) -> Present | None:
         body = await self._instances.get(name)
