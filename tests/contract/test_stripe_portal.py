@@ -34,7 +34,11 @@ async def portal_of(world: World, subscription: str) -> Any:
         "products": [{"product": f"prod_claw_{plan}", "prices": [f"price_{plan}_monthly"]} for plan in plans],
         "schedule_at_period_end": {"conditions": [{"type": "decreasing_item_amount"}]},
     }
-    features = {"subscription_update": update, "subscription_cancel": {"enabled": True}}
+    features = {
+        "subscription_update": update,
+        "subscription_cancel": {"enabled": True},
+        "payment_method_update": {"enabled": True},
+    }
     made = await world.v1.billing_portal.configurations.create_async({"features": features})
     wanted = {
         "customer": (await world.customer(subscription)).id,
@@ -70,6 +74,8 @@ async def test_in_the_portal_customers_change_leave_stay_and_pay(world: World) -
         await world.controls.set_card(subscription, Card.DECLINES)
         await world.controls.advance(to=MAY + 33 * DAY)
         assert (await world.v1.subscriptions.retrieve_async(subscription)).status == "past_due"
+        await press("card")
+        assert (await world.customer(subscription)).invoice_settings.default_payment_method == "pm_card_visa"
         assert (await press("pay")).status == "active"
         stranger = await world.buy()
         refused = await browser.post(visit.url, data={"subscription": stranger, "action": "cancel"})

@@ -175,6 +175,8 @@ async def test_a_test_clock_moves_its_own_customers_and_nobody_else(world: World
         {"customer": customer.id, "items": [{"price": "price_pro_monthly", "quantity": 2}], "trial_period_days": 3}
     )
     assert (subscription.created, subscription.test_clock) == (BEGIN - 100 * DAY, clock.id)
+    with pytest.raises(stripe.InvalidRequestError, match="up to two intervals"):
+        await world.v1.test_helpers.test_clocks.advance_async(clock.id, {"frozen_time": BEGIN})
     advancing = await world.v1.test_helpers.test_clocks.advance_async(clock.id, {"frozen_time": BEGIN - 60 * DAY})
     assert advancing.status == "advancing"
     assert (await world.v1.test_helpers.test_clocks.retrieve_async(clock.id)).status == "ready"

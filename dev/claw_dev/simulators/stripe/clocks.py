@@ -9,7 +9,10 @@ from claw_dev.simulators.stripe.errors import invalid, missing
 from claw_dev.simulators.stripe.events import change, tell
 from claw_dev.simulators.stripe.listing import Page, page
 from claw_dev.simulators.stripe.params import AdvanceClock, Bare, CreateClock, Paged, Params
-from claw_dev.simulators.stripe.records import Customer, Record, TestClock
+from claw_dev.simulators.stripe.periods import end_of_period
+from claw_dev.simulators.stripe.records import Customer, Price, Record, Subscription, TestClock
+
+_INTERVALS = 2
 
 
 def time_of(account: Account, identifiers: Iterable[str]) -> int | None:
@@ -53,6 +56,12 @@ def advance_clock(account: Account, clock_id: str, params: AdvanceClock) -> Test
     clock = _living(account, clock_id)
     if params.frozen_time <= clock.frozen_time:
         raise invalid("frozen_time has to be later than the clock's present time.", "frozen_time")
+    if params.frozen_time > _farthest(account, clock):
+        raise invalid(
+            "You can only advance up to two intervals from the current frozen time based on the shortest "
+            "subscription interval in the test clock.",
+            "frozen_time",
+        )
     advancing = change(
         account, "test_helpers.test_clock.advancing", clock, status="advancing", target=params.frozen_time
     )
@@ -62,6 +71,17 @@ def advance_clock(account: Account, clock_id: str, params: AdvanceClock) -> Test
     with account.at(params.frozen_time):
         tell(account, "test_helpers.test_clock.ready", arrived, before=advancing)
     return advancing
+
+
+def _farthest(account: Account, clock: TestClock) -> int:
+    """How far it goes at once: two of the shortest intervals that are billed by it, or two years."""
+    theirs = {one.id for one in account.all(Customer) if one.test_clock == clock.id}
+    running = [one for one in account.all(Subscription) if one.customer in theirs and not one.status.is_final]
+    prices = [account.get(Price, item.price) for one in running for item in one.items]
+    ends = [
+        end_of_period(clock.frozen_time, price.interval, count=_INTERVALS * price.interval_count) for price in prices
+    ]
+    return min(ends, default=end_of_period(clock.frozen_time, "year", count=_INTERVALS))
 
 
 def delete_clock(account: Account, clock_id: str, _: Bare) -> TestClock:

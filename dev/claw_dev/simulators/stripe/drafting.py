@@ -28,10 +28,14 @@ def draft(
     waits: int = 0,
     auto_advance: bool = True,
 ) -> Invoice:
-    """A draft of these lines that is finalized after `waits` seconds. The caller links the subscription to it."""
+    """A draft of these lines that is finalized after `waits` seconds. The caller links the subscription to it.
+
+    Its own `period` is, as with Stripe, the one that is over by then, and the moment where none is: what is paid for
+    is told by the lines.
+    """
     customer = account.get(Customer, subscription.customer)
     billed = tuple(lines)
-    start, end = period or (subscription.period_start, subscription.period_end)
+    start, end = period or (account.now(), account.now())
     invoice = account.new(
         Invoice,
         customer=customer.id,

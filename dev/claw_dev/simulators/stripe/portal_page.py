@@ -5,12 +5,12 @@ from html import escape
 
 from aiohttp import web
 
-from claw_dev.simulators.stripe import lifecycle, portal
+from claw_dev.simulators.stripe import customers, lifecycle, portal
 from claw_dev.simulators.stripe.account import Account
 from claw_dev.simulators.stripe.clocks import time_of
 from claw_dev.simulators.stripe.errors import StripeProblem, invalid
 from claw_dev.simulators.stripe.payment_page import described, page_of
-from claw_dev.simulators.stripe.records import PortalConfiguration, PortalSession, Price, Product, Subscription
+from claw_dev.simulators.stripe.records import Card, PortalConfiguration, PortalSession, Price, Product, Subscription
 
 _TITLE = "Billing"
 
@@ -49,6 +49,7 @@ def _act(account: Account, session: PortalSession, form: dict[str, str]) -> None
         "change": lambda: portal.change_plan(account, session, subscription, form.get("price", "")),
         "cancel": lambda: portal.leave(account, session, subscription),
         "resume": lambda: lifecycle.end_with_period(account, subscription, wanted=False),
+        "card": lambda: customers.change_card(account, session.customer, Card.GOOD),
         "pay": lambda: portal.pay(account, subscription),
     }
     action = actions.get(form.get("action", ""))
@@ -63,13 +64,13 @@ def _content(account: Account, session: PortalSession) -> str:
     theirs = [one for one in account.all(Subscription) if one.customer == session.customer]
     running = [one for one in theirs if not one.status.is_final]
     offers = portal.offers(account, features)
-    return (
-        "".join(_subscription(account, s, offers, leaves=features["subscription_cancel"]["enabled"]) for s in running)
-        + back
-    )
+    leaves, cards = (features[name]["enabled"] for name in ("subscription_cancel", "payment_method_update"))
+    return "".join(_subscription(account, one, offers, leaves=leaves, cards=cards) for one in running) + back
 
 
-def _subscription(account: Account, subscription: Subscription, offers: list[Price], *, leaves: bool) -> str:
+def _subscription(
+    account: Account, subscription: Subscription, offers: list[Price], *, leaves: bool, cards: bool
+) -> str:
     lines = "".join(f"<li>{escape(described(account, item.price, item.quantity))}</li>" for item in subscription.items)
     buttons = [
         _button(subscription, "change", f"Change to {account.get(Product, price.product).name}", price=price.id)
@@ -80,6 +81,8 @@ def _subscription(account: Account, subscription: Subscription, offers: list[Pri
         buttons.append(_button(subscription, "resume", "Don't cancel"))
     elif leaves:
         buttons.append(_button(subscription, "cancel", "Cancel"))
+    if cards:
+        buttons.append(_button(subscription, "card", "Use a card that works"))
     if subscription.unsettled:
         buttons.append(_button(subscription, "pay", "Pay what is open"))
     return f"<h2>{escape(subscription.id)}: {subscription.status}</h2><ul>{lines}</ul>{''.join(buttons)}"

@@ -26,9 +26,7 @@ def reprice(
     lines = _differences(account, before, wanted, behavior, restarting=restarting)
     if not lines or not (restarting or behavior == "always_invoice"):
         return standing.update(account, before, prorations=(*before.prorations, *lines), **facts)
-    invoice = drafting.draft(
-        account, replace(before, **facts), "subscription_update", (*before.prorations, *lines), period=_today(account)
-    )
+    invoice = drafting.draft(account, replace(before, **facts), "subscription_update", (*before.prorations, *lines))
     unsettled = (*before.unsettled, invoice.id)
     standing.update(account, before, prorations=(), latest_invoice=invoice.id, unsettled=unsettled, **facts)
     collection.collect(account, invoice)
@@ -68,8 +66,3 @@ def _in_another_interval(account: Account, before: Subscription, item: Subscript
 def _restarted(account: Account, item: SubscriptionItem) -> SubscriptionItem:
     now, price = account.now(), account.get(Price, item.price)
     return replace(item, period_start=now, period_end=end_of_period(now, price.interval, count=price.interval_count))
-
-
-def _today(account: Account) -> tuple[int, int]:
-    """The period of an invoice about a change: the moment of it."""
-    return account.now(), account.now()
