@@ -8,7 +8,7 @@ import pytest
 import stripe
 
 from claw_dev.simulators.stripe.records import Card
-from tests.contract.stripe_months import DAY, World, beginning, noon
+from tests.contract.stripe_months import DAY, HOUR, World, beginning, noon
 
 pytestmark = pytest.mark.filterwarnings("ignore:Use 'content=<...>':DeprecationWarning")
 
@@ -97,7 +97,7 @@ async def test_a_schedule_is_released_when_its_last_phase_is_over(world: World) 
     assert await world.amounts(subscription) == [[7900], [2900], [2900]]
 
 
-async def test_usage_is_counted_once_by_its_identifier_and_billed_afterwards(world: World) -> None:
+async def test_usage_is_counted_once_a_day_by_its_identifier_and_billed_afterwards(world: World) -> None:
     meter = await world.v1.billing.meters.create_async(
         {"display_name": "Tokens", "event_name": "tokens", "default_aggregation": {"formula": "sum"}}
     )
@@ -116,12 +116,14 @@ async def test_usage_is_counted_once_by_its_identifier_and_billed_afterwards(wor
     assert reported.identifier == "instance-1-april"
     with pytest.raises(stripe.InvalidRequestError, match="already exists with identifier"):
         await world.v1.billing.meter_events.create_async(event)
-    for wrong in ({"event_name": "nothing"}, {"timestamp": BEGIN - 36 * DAY}, {"timestamp": BEGIN + 600}):
+    await world.controls.advance(seconds=25 * HOUR)
+    await world.v1.billing.meter_events.create_async({**event, "timestamp": BEGIN})
+    for wrong in ({"event_name": "nothing"}, {"timestamp": BEGIN - 36 * DAY}, {"timestamp": BEGIN + 26 * HOUR}):
         with pytest.raises(stripe.InvalidRequestError):
             await world.v1.billing.meter_events.create_async({**event, "identifier": "another", **wrong})
-    assert [event["payload"]["value"] for event in await world.controls.meter_events()] == ["250"]
+    assert [event["payload"]["value"] for event in await world.controls.meter_events()] == ["250", "250"]
     await world.controls.advance(to=MAY + DAY)
-    assert await world.amounts(subscription) == [[7900], [7900, 500]]
+    assert await world.amounts(subscription) == [[7900], [7900, 1000]]
 
 
 async def test_a_product_is_made_once_and_a_price_is_archived_not_changed(world: World) -> None:

@@ -219,3 +219,15 @@ async def test_the_clock_that_was_given_may_move_by_itself() -> None:
         moments.append(MARCH)
         assert await world.controls.advance() == MARCH
         assert [invoice.created for invoice in await world.invoices(subscription)] == [BEGIN, FEBRUARY, MARCH]
+
+
+async def test_an_idempotency_key_is_forgotten_after_a_day(world: World) -> None:
+    async def make() -> str:
+        made = await world.v1.customers.create_async({"email": "ada@example.com"}, {"idempotency_key": "k1"})
+        return str(made.id)
+
+    first = await make()
+    await world.controls.advance(seconds=23 * HOUR)
+    assert await make() == first
+    await world.controls.advance(seconds=HOUR)
+    assert await make() != first

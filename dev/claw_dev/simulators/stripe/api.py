@@ -38,7 +38,7 @@ def _handler(operation: Operation, account: Account, keys: IdempotencyKeys) -> C
     async def handle(request: web.Request) -> web.Response:
         content = await _content(request)
         key = request.headers.get("Idempotency-Key") if request.method == hdrs.METH_POST else None
-        replayed = keys.answer(key, request.path, content) if key else None
+        replayed = keys.answer(key, request.path, content, now=account.own_time()) if key else None
         if replayed is not None:
             headers = {"Idempotent-Replayed": "true", "Original-Request": replayed.request_id}
             return respond(replayed.status, replayed.body, **headers)
@@ -49,7 +49,7 @@ def _handler(operation: Operation, account: Account, keys: IdempotencyKeys) -> C
         with account.caused_by(Cause(request[REQUEST_ID], key)), account.at(moment):
             answer = _carry_out(operation, account, params, request)
         if key:
-            keys.keep(key, request.path, content, answer)
+            keys.keep(key, request.path, content, answer, now=account.own_time())
         return respond(answer.status, answer.body)
 
     return handle

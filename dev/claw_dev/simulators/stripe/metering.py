@@ -1,4 +1,4 @@
-"""Meters, and the events of usage that they count. An event is counted once by its identifier."""
+"""Meters, and the events of usage that they count. An event is counted once a day by its identifier."""
 
 from claw_dev.simulators.stripe.account import Account
 from claw_dev.simulators.stripe.errors import invalid
@@ -17,6 +17,8 @@ from claw_dev.simulators.stripe.usage import usage_of
 
 _OLDEST = 35 * 24 * 3600
 _AHEAD = 5 * 60
+_UNIQUE_FOR = 24 * 3600
+"""Seconds for which an identifier is known. Who reports the same usage again later is billed for it twice."""
 
 
 def create_meter(account: Account, params: CreateMeter) -> Meter:
@@ -70,7 +72,7 @@ def list_meters(account: Account, params: ListMeters) -> Page[Meter]:
 
 
 def create_meter_event(account: Account, params: CreateMeterEvent) -> MeterEvent:
-    """`POST /v1/billing/meter_events`: refused under an identifier that there was already."""
+    """`POST /v1/billing/meter_events`: refused under an identifier of the last 24 hours."""
     meter = _active(account, params.event_name)
     if meter is None:
         raise invalid(f"No active meter found for event name {params.event_name}.", "event_name")
@@ -86,10 +88,11 @@ def create_meter_event(account: Account, params: CreateMeterEvent) -> MeterEvent
     moment = now if params.timestamp is None else params.timestamp
     if not now - _OLDEST <= moment <= now + _AHEAD:
         raise invalid("The timestamp has to be within the past 35 days or up to 5 minutes ahead.", "timestamp")
-    if any(event.id == params.identifier for event in account.all(MeterEvent)):
-        raise invalid(f"An event already exists with identifier {params.identifier}.", "identifier")
+    identifier = params.identifier or account.new_id(MeterEvent.PREFIX)
+    if any(one.identifier == identifier and one.created > now - _UNIQUE_FOR for one in account.all(MeterEvent)):
+        raise invalid(f"An event already exists with identifier {identifier}.", "identifier")
     return account.new(
-        MeterEvent, id=params.identifier, event_name=params.event_name, payload=params.payload, timestamp=moment
+        MeterEvent, identifier=identifier, event_name=params.event_name, payload=params.payload, timestamp=moment
     )
 
 

@@ -27,11 +27,13 @@ class Meter(Record):
 
 @dataclass(frozen=True, kw_only=True)
 class MeterEvent(Record):
-    """Some usage of one customer. Its id is the identifier by which it is counted once."""
+    """Some usage of one customer."""
 
     OBJECT: ClassVar[str] = "billing.meter_event"
     PREFIX: ClassVar[str] = "mtr_event"
 
+    identifier: str
+    """By which it is counted once, though for a while only."""
     event_name: str
     payload: dict[str, str]
     timestamp: int

@@ -20,12 +20,12 @@ def meter(record: Meter) -> Json:
 
 
 def meter_event(record: MeterEvent) -> Json:
-    """An event of usage. It has no id but the identifier."""
+    """An event of usage. Its id is not shown, but the identifier."""
     return {
         "object": record.OBJECT,
         "created": record.created,
         "event_name": record.event_name,
-        "identifier": record.id,
+        "identifier": record.identifier,
         "livemode": False,
         "payload": dict(record.payload),
         "timestamp": record.timestamp,
