@@ -34,8 +34,8 @@ def finalize(account: Account, invoice: Invoice) -> Invoice:
     if invoice.status is not InvoiceStatus.DRAFT:
         raise invalid("This invoice is already finalized, you can't re-finalize a non-draft invoice.")
     customer = account.get(Customer, invoice.customer)
-    spent = max(invoice.total, 0) and min(invoice.total, max(0, -customer.balance))
-    balance = customer.balance + (invoice.total if invoice.total < 0 else spent)
+    credit = max(0, -customer.balance)
+    balance = customer.balance + min(invoice.total, credit)
     opened = account.change(
         invoice,
         status=InvoiceStatus.OPEN,

@@ -27,7 +27,7 @@ def list_invoices(account: Account, params: ListInvoices) -> Page[Invoice]:
 
 def finalize_invoice(account: Account, invoice_id: str, _: FinalizeInvoice) -> Invoice:
     """`POST /v1/invoices/{id}/finalize`."""
-    return account.get(Invoice, collection.finalize(account, account.get(Invoice, invoice_id)).id)
+    return collection.finalize(account, account.get(Invoice, invoice_id))
 
 
 def pay_invoice(account: Account, invoice_id: str, params: PayInvoice) -> Invoice:

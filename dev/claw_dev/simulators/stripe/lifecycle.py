@@ -24,7 +24,7 @@ from claw_dev.simulators.stripe.records import (
     SubscriptionStatus,
 )
 
-_ANNOUNCED_BEFORE = 3 * 24 * 3600
+TRIAL_END_ANNOUNCED = 3 * 24 * 3600
 """Seconds before the end of a trial when it is announced."""
 
 
@@ -71,7 +71,7 @@ def start(account: Account, customer: Customer, terms: Terms) -> Subscription:
     opened = collection.finalize(account, invoice)
     if not opened.is_settled and terms.payment_behavior != "default_incomplete":
         collection.attempt(account, opened)
-    if terms.trial_end and terms.trial_end <= now + _ANNOUNCED_BEFORE:
+    if terms.trial_end and terms.trial_end <= now + TRIAL_END_ANNOUNCED:
         announce_trial_end(account, account.get(Subscription, begun.id))
     return account.get(Subscription, begun.id)
 

@@ -24,7 +24,6 @@ from claw_dev.simulators.stripe.records import (
     SubscriptionStatus,
 )
 
-_TRIAL_END_ANNOUNCED = 3 * 24 * 3600
 _INCOMPLETE_FOR = 23 * 3600
 
 
@@ -72,7 +71,7 @@ def _of(account: Account, subscription: Subscription) -> Iterator[Step]:
     if subscription.status is SubscriptionStatus.INCOMPLETE:
         yield Step(subscription.created + _INCOMPLETE_FOR, partial(_expire, account, subscription))
     if subscription.trial_end is not None and subscription.is_on_trial and not subscription.trial_end_told:
-        moment = subscription.trial_end - _TRIAL_END_ANNOUNCED
+        moment = subscription.trial_end - lifecycle.TRIAL_END_ANNOUNCED
         yield Step(moment, partial(lifecycle.announce_trial_end, account, subscription))
     if (subscription.status.is_renewed or subscription.is_on_trial) and not _runs_out(subscription):
         yield Step(subscription.period_end, partial(_renew, account, subscription))
