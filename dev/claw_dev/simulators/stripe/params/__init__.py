@@ -3,17 +3,6 @@
 Parameters that only say how money moves are accepted and have no effect, because no money moves.
 """
 
-from claw_dev.simulators.stripe.params.base import (
-    Bare,
-    Listed,
-    MetadataChanges,
-    Paged,
-    Params,
-    Part,
-    Span,
-    WithMetadata,
-    validated,
-)
 from claw_dev.simulators.stripe.params.catalogue import (
     Aggregation,
     CreateCoupon,
@@ -52,6 +41,17 @@ from claw_dev.simulators.stripe.params.invoices import (
     ListEvents,
     ListInvoices,
     PayInvoice,
+)
+from claw_dev.simulators.stripe.params.parts import (
+    Bare,
+    Listed,
+    MetadataChanges,
+    Paged,
+    Params,
+    Part,
+    Span,
+    WithMetadata,
+    validated,
 )
 from claw_dev.simulators.stripe.params.portal import (
     AtPeriodEnd,

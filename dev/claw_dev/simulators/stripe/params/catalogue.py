@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field, StringConstraints
 
 from claw_dev.simulators.stripe.forms import Clearable, FormList
-from claw_dev.simulators.stripe.params.base import Listed, Paged, Params, Part, WithMetadata
+from claw_dev.simulators.stripe.params.parts import Listed, Paged, Params, Part, WithMetadata
 
 
 class ListProducts(Listed):

@@ -3,7 +3,7 @@
 from pydantic import Field
 
 from claw_dev.simulators.stripe.forms import Clearable, FormList
-from claw_dev.simulators.stripe.params.base import Listed, Params, Part, WithMetadata
+from claw_dev.simulators.stripe.params.parts import Listed, Params, Part, WithMetadata
 
 
 class ListCustomers(Listed):

@@ -5,7 +5,7 @@ from typing import Literal
 from pydantic import Field
 
 from claw_dev.simulators.stripe.forms import FormList
-from claw_dev.simulators.stripe.params.base import Listed, Params
+from claw_dev.simulators.stripe.params.parts import Listed, Params
 
 
 class ListInvoices(Listed):

@@ -5,7 +5,7 @@ from typing import Literal
 from pydantic import Field
 
 from claw_dev.simulators.stripe.forms import Clearable, FormList
-from claw_dev.simulators.stripe.params.base import Paged, Params, Part, WithMetadata
+from claw_dev.simulators.stripe.params.parts import Paged, Params, Part, WithMetadata
 
 
 class BusinessProfile(Part):

@@ -5,7 +5,7 @@ from typing import Literal
 from pydantic import Field
 
 from claw_dev.simulators.stripe.forms import Clearable, FormList
-from claw_dev.simulators.stripe.params.base import Listed, Params, Part, WithMetadata
+from claw_dev.simulators.stripe.params.parts import Listed, Params, Part, WithMetadata
 from claw_dev.simulators.stripe.records import SubscriptionStatus
 
 ProrationBehavior = Literal["always_invoice", "create_prorations", "none"]

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import ClassVar
 
-from claw_dev.simulators.stripe.records.base import Metadata, Record
+from claw_dev.simulators.stripe.records.record import Metadata, Record
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from claw_dev.simulators.stripe.records.base import Record
+from claw_dev.simulators.stripe.records.record import Record
 
 
 @dataclass(frozen=True, kw_only=True)

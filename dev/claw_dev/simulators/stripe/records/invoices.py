@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import ClassVar
 
-from claw_dev.simulators.stripe.records.base import Metadata, Record
+from claw_dev.simulators.stripe.records.record import Metadata, Record
 
 
 class InvoiceStatus(StrEnum):

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
-from claw_dev.simulators.stripe.records.base import Record
+from claw_dev.simulators.stripe.records.record import Record
 
 
 @dataclass(frozen=True, kw_only=True)

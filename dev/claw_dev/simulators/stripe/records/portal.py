@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
-from claw_dev.simulators.stripe.records.base import Metadata, Record
+from claw_dev.simulators.stripe.records.record import Metadata, Record
 
 
 @dataclass(frozen=True, kw_only=True)

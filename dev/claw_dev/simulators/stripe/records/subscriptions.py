@@ -4,8 +4,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import ClassVar
 
-from claw_dev.simulators.stripe.records.base import Metadata, Record
 from claw_dev.simulators.stripe.records.invoices import InvoiceLine
+from claw_dev.simulators.stripe.records.record import Metadata, Record
 
 
 class SubscriptionStatus(StrEnum):
