@@ -22,14 +22,14 @@ from claw_dev.simulators.stripe.orders import CompleteCheckout
 from claw_dev.simulators.stripe.signature import sign
 from claw_dev.stack import DATABASE_VARIABLE, Stack
 from tests.bench.figures import Figure, Row, at_most, compared, percentile
-from tests.bench.load import flat_out, offered
+from tests.bench.load import Do, flat_out, offered
 from tests.bench.run import Run
 from tests.bench.surroundings import cpu_seconds, directory, durable_postgres, environment, programs
 from tests.bench.wire import Wire
 
 _ROUNDS = 5
 _EVENTS = 2000
-_SENDERS = 32
+_SENDERS = 64
 _CONNECTIONS = 16  # as many as the service has
 _RATE = 100.0
 _STEADY_SECONDS = 20.0
@@ -63,8 +63,10 @@ async def measure(run: Run) -> list[Row]:
             inserted.append(await _insert(connections, events.make(_NOBODY_ACTS, size)))
         run.tell(f"{_RATE:.0f} events a second")
         waited = await endpoint.steady(events.make(_HINT, round(_RATE * seconds)), seconds)
+        run.tell(f"{_RATE:.0f} bare inserts a second")
+        bare = await _insert_steadily(connections, events.make(_NOBODY_ACTS, round(_RATE * seconds / 4)), seconds / 4)
         missing = len(events.ids) - await _stored(stack, events.ids)
-    return _rows(taken, inserted, cpu, waited, missing)
+    return _rows(taken, inserted, cpu, waited, bare, missing)
 
 
 @dataclass(frozen=True)
@@ -121,6 +123,17 @@ class Endpoint:
 
 async def _insert(connections: list[psycopg.AsyncConnection], events: Sequence[Event]) -> float:
     """Inserts per second."""
+    return await flat_out(_inserting(connections, events), count=len(events), workers=len(connections))
+
+
+async def _insert_steadily(
+    connections: list[psycopg.AsyncConnection], events: Sequence[Event], seconds: float
+) -> list[float]:
+    """Seconds to each commit."""
+    return await offered(_inserting(connections, events), rate=_RATE, seconds=seconds)
+
+
+def _inserting(connections: list[psycopg.AsyncConnection], events: Sequence[Event]) -> Do:
     now = datetime.now(UTC)
 
     async def insert(number: int) -> None:
@@ -130,7 +143,7 @@ async def _insert(connections: list[psycopg.AsyncConnection], events: Sequence[E
         await connection.execute(_INSERT, row)
         connections.append(connection)
 
-    return await flat_out(insert, count=len(events), workers=len(connections))
+    return insert
 
 
 async def _subscriptions(stack: Stack) -> list[dict[str, Any]]:
@@ -164,10 +177,18 @@ async def _surroundings() -> AsyncIterator[tuple[Stack, Wire, list[psycopg.Async
         yield stack, wire, connections
 
 
-def _rows(taken: list[float], inserted: list[float], cpu: list[float], waited: list[float], missing: int) -> list[Row]:
-    half, most = (Figure.of([1000 * percentile(waited, percent)], "ms") for percent in (50, 99))
+def _rows(
+    taken: list[float],
+    inserted: list[float],
+    cpu: list[float],
+    waited: list[float],
+    bare: list[float],
+    missing: int,
+) -> list[Row]:
+    half, most = _percentiles(waited)
+    bare_half, bare_most = _percentiles(bare)
     lost = Figure.of([missing])
-    load = f"{_RATE:.0f} hints/s, {len(waited)} of them"
+    load = f"{_RATE:.0f} hints/s, {len(waited)} of them; bare INSERT"
     return [
         compared(
             "W1",
@@ -178,7 +199,13 @@ def _rows(taken: list[float], inserted: list[float], cpu: list[float], waited: l
             least=0.6,
         ),
         Row("W2", "the service's CPU for one event", Figure.of(cpu, "ms")),
-        Row("W3", "acknowledged, p50", half, load),
-        Row("W4", "acknowledged, p99", most, load, None, at_most(50, most)),
+        Row("W3", "acknowledged, p50", half, f"{load}: {bare_half}"),
+        Row("W4", "acknowledged, p99", most, f"{load}: {bare_most}", None, at_most(50, most)),
         Row("W5", "acknowledged and not stored", lost, "", None, at_most(0, lost)),
     ]
+
+
+def _percentiles(seconds: list[float]) -> tuple[Figure, Figure]:
+    """The 50th and the 99th."""
+    half, most = (Figure.of([1000 * percentile(seconds, percent)], "ms") for percent in (50, 99))
+    return half, most
