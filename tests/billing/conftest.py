@@ -18,8 +18,8 @@ class Scale:
 
     @property
     def deliveries(self) -> int:
-        """How many there have to be at least."""
-        return 20 * self.subscriptions
+        """How many there have to be at least: 10,000 at full scale."""
+        return 20 * self.subscriptions * self.days // _DAYS
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

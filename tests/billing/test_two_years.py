@@ -32,6 +32,7 @@ _REST = 3
 """Days between two moments at which nothing is due any more. In between, deliveries and looks overtake each other."""
 _KILLED_ONCE_IN = 400
 """Deliveries."""
+_MAILS = b"SELECT cause, coalesce(reason, state) AS what, count(*) AS number FROM outbox GROUP BY 1, 2 ORDER BY 1, 2"
 _NO_SWEEP = 1e9
 """Seconds: what the deliveries tell has to suffice here."""
 
@@ -129,7 +130,7 @@ async def _figures(world: Town, judgement: Judgement) -> dict[str, object]:
     answers, kinds = world.receiver.answers, Counter[Kind]()
     for (kind, _), number in answers.items():
         kinds[kind] += number
-    causes = await world.rows(b"SELECT cause, state, count(*) AS number FROM outbox GROUP BY 1, 2 ORDER BY 1, 2")
+    causes = await world.rows(_MAILS)
     (log,) = await world.rows(b"SELECT count(*) AS entries FROM billing_log")
     return {
         "deliveries": answers.total(),
@@ -137,7 +138,7 @@ async def _figures(world: Town, judgement: Judgement) -> dict[str, object]:
         "kills after a 200": world.receiver.kills,
         "entries of the billing log": log["entries"],
         "mails": sum(row["number"] for row in causes),
-        **{f"  {row['cause']}, {row['state']}": row["number"] for row in causes},
+        **{f"  {row['cause']}, {row['what']}": row["number"] for row in causes},
         "instances expected": judgement.expected,
         "instances found": judgement.found,
     }
