@@ -112,6 +112,6 @@ def _between(random: Random, begin: int, end: int, plan: str, *, yearly: bool) -
 def _leaving(random: Random, day: int) -> list[Act]:
     """How it ends: most say so, some just let their card expire, some vanish altogether, and some stay."""
     deed = random.choices(
-        (Deed.LEAVE, Deed.LEAVE_WITH_PERIOD, Deed.CARD_FAILS, Deed.DELETE_ACCOUNT, None), (8, 8, 4, 1, 4)
+        (Deed.LEAVE, Deed.LEAVE_WITH_PERIOD, Deed.CARD_FAILS, Deed.DELETE_ACCOUNT, None), (8, 8, 4, 1, 2)
     )[0]
     return [Act(day, deed)] if deed is not None else []
