@@ -20,8 +20,6 @@ from tests.contract.stripe_description import Description, stripe_description
 from tests.contract.stripe_story import EXPANDED, Exchange, Recorder, recording, tell_story
 from tests.contract.stripe_world import KEY
 
-pytestmark = pytest.mark.filterwarnings("ignore:Use 'content=<...>':DeprecationWarning")
-
 # The description is of 2026-08-26.dahlia, and what we speak to is stripe 16 with 2026-10-28.endive.
 TOLERATED = {
     "POST /v1/subscriptions/{id}/pause: there is no such operation",  # came with endive

@@ -3,7 +3,6 @@
 from random import Random
 from typing import Any, get_args
 
-import pytest
 import stripe
 
 from claw_dev.simulators.stripe import versions
@@ -11,8 +10,6 @@ from claw_dev.simulators.stripe.controls import StripeControls
 from claw_dev.simulators.stripe.records import SubscriptionStatus
 from claw_dev.simulators.stripe.simulator import simulated_stripe
 from tests.contract.stripe_world import ADA, KEY, client_of
-
-pytestmark = pytest.mark.filterwarnings("ignore:Use 'content=<...>':DeprecationWarning")
 
 
 async def test_the_version_is_the_one_that_the_library_asks_for() -> None:

@@ -11,9 +11,6 @@ from claw_dev.simulators.stripe.records import Card
 from tests.contract.stripe_months import DAY, World, beginning, noon
 from tests.contract.stripe_world import KEY
 
-pytestmark = pytest.mark.filterwarnings("ignore:Use 'content=<...>':DeprecationWarning")
-
-
 BEGIN = noon(2026, 4, 1)
 HALF = noon(2026, 4, 16)
 MAY = noon(2026, 5, 1)

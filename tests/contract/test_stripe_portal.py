@@ -10,9 +10,6 @@ import stripe
 from claw_dev.simulators.stripe.records import Card
 from tests.contract.stripe_months import DAY, HOUR, World, beginning, noon
 
-pytestmark = pytest.mark.filterwarnings("ignore:Use 'content=<...>':DeprecationWarning")
-
-
 BEGIN = noon(2026, 4, 1)
 HALF = noon(2026, 4, 16)
 MAY = noon(2026, 5, 1)

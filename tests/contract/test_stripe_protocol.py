@@ -13,9 +13,6 @@ from claw_dev.simulators.stripe.controls import StripeControls
 from claw_dev.simulators.stripe.simulator import StripeSimulator, simulated_stripe
 from tests.contract.stripe_world import ADA, KEY, client_of
 
-# The library hands its form-encoded bodies to httpx as `data`, which httpx would rather have as `content`.
-pytestmark = pytest.mark.filterwarnings("ignore:Use 'content=<...>':DeprecationWarning")
-
 
 @pytest.fixture
 async def simulator() -> AsyncIterator[StripeSimulator]:

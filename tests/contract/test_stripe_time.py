@@ -9,8 +9,6 @@ import stripe
 from claw_dev.simulators.stripe.records import Card
 from tests.contract.stripe_months import DAY, HOUR, World, beginning, noon
 
-pytestmark = pytest.mark.filterwarnings("ignore:Use 'content=<...>':DeprecationWarning")
-
 BEGIN = noon(2026, 1, 31)
 FEBRUARY = noon(2026, 2, 28)
 MARCH = noon(2026, 3, 31)

@@ -19,9 +19,6 @@ from claw_webhook.visitors import SESSION
 from tests.eventually import eventually
 from tests.integration.webhook.conftest import ADA, PUBLIC_URL, Answer, World, bodies
 
-# Stripe's library hands its form-encoded bodies to httpx as `data`, which httpx would rather have as `content`.
-pytestmark = pytest.mark.filterwarnings("ignore:Use 'content=<...>':DeprecationWarning")
-
 _LINK = re.compile(re.escape(PUBLIC_URL) + r"(/sign-in/[A-Za-z0-9_-]{43})")
 PRO = ClawPlan.model_validate(yaml.safe_load((Path(__file__).parents[3] / "charts/claw/plans/pro.yaml").read_text()))
 OTHER_SITE = {"Origin": "https://evil.example"}

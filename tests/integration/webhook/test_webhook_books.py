@@ -13,9 +13,6 @@ from claw_webhook.stripe_api import StripeUnavailable, open_stripe
 from claw_webhook.stripe_books import MeterEvent, MeterEventRefused, StripeBooks, Unreadable
 from tests.unit.webhook.stripe_documents import subscription_document
 
-# Stripe's library passes bodies to httpx in the way of older versions.
-pytestmark = pytest.mark.filterwarnings("ignore:Use 'content=<...>':DeprecationWarning")
-
 NOW = datetime(2026, 11, 22, tzinfo=UTC)
 USAGE = MeterEvent("uid:2026-11-01T00:00:00Z:7", "claw_messages", "cus_1", 7, NOW)
 

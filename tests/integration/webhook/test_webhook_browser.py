@@ -29,9 +29,6 @@ from claw_webhook.stripe_shop import sync_catalog
 from tests.eventually import eventually
 from tests.integration.webhook.conftest import SECRET, World, bodies
 
-# Stripe's library hands its form-encoded bodies to httpx as `data`, which httpx would rather have as `content`.
-pytestmark = pytest.mark.filterwarnings("ignore:Use 'content=<...>':DeprecationWarning")
-
 PLANS = Path(__file__).parents[3] / "charts/claw/plans"
 
 

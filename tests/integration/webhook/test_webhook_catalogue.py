@@ -19,9 +19,6 @@ from claw_webhook.catalogue import Action, CatalogueConflict, Change
 from claw_webhook.stripe_api import StripeUnavailable, open_stripe
 from claw_webhook.stripe_shop import StripeShop, sync_catalog
 
-# Stripe's library hands its form-encoded bodies to httpx as `data`, which httpx would rather have as `content`.
-pytestmark = pytest.mark.filterwarnings("ignore:Use 'content=<...>':DeprecationWarning")
-
 CHART = Path(__file__).parents[3] / "charts/claw/plans"
 
 

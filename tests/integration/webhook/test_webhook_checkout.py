@@ -16,9 +16,6 @@ from claw_webhook.visitors import BROWSER
 from tests.eventually import eventually
 from tests.integration.webhook.conftest import ADA, Answer, World
 
-# Stripe's library hands its form-encoded bodies to httpx as `data`, which httpx would rather have as `content`.
-pytestmark = pytest.mark.filterwarnings("ignore:Use 'content=<...>':DeprecationWarning")
-
 PERSON = {"Accept": "text/html"}
 
 

@@ -14,9 +14,6 @@ from claw_webhook.database import Pool
 from tests.eventually import eventually
 from tests.integration.webhook.conftest import World
 
-# Stripe's library passes bodies to httpx in the way of older versions.
-pytestmark = pytest.mark.filterwarnings("ignore:Use 'content=<...>':DeprecationWarning")
-
 
 class Shell:
     """A person at a terminal, with the service's variables in a file."""

@@ -21,9 +21,6 @@ from claw_webhook.settings import Settings
 from claw_webhook.stripe_books import StripeBooks
 from tests.integration.webhook.conftest import World
 
-# Stripe's library passes bodies to httpx in the way of older versions.
-pytestmark = pytest.mark.filterwarnings("ignore:Use 'content=<...>':DeprecationWarning")
-
 _METER_EVENTS = "/v1/billing/meter_events"
 
 
