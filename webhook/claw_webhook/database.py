@@ -66,6 +66,18 @@ async def _configure(connection: Connection) -> None:
     await connection.commit()
 
 
+@asynccontextmanager
+async def committing(pool: Pool) -> AsyncIterator[Connection]:
+    """A connection on which each statement is committed by itself: one round trip instead of three."""
+    async with pool.connection() as connection:
+        await connection.set_autocommit(True)
+        try:
+            yield connection
+        finally:
+            if not connection.closed:
+                await connection.set_autocommit(False)
+
+
 async def fetch_all(connection: Connection, query: LiteralString, parameters: Parameters = ()) -> list[DictRow]:
     """All rows of a query."""
     return await (await connection.execute(query, parameters)).fetchall()

@@ -16,21 +16,29 @@ settled event is emptied after 90 days.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Literal
 
+from psycopg.rows import DictRow
+
+from claw_webhook.batches import Batches
 from claw_webhook.claims import Claim, claim_subject
-from claw_webhook.database import Connection, Pool, fetch_all, fetch_one
+from claw_webhook.database import Connection, Pool, committing, fetch_all, fetch_one
 from claw_webhook.stripe_objects import Event
 
 _CANDIDATES = 64
 _LOOKS = 8
+_STORED_AT_ONCE = 64
+_STORES = 4
+_PATIENCE_SECONDS = 6
 _PAYLOAD_KEPT = timedelta(days=90)
 _EMPTIED_AT_ONCE = 500
+
+Source = Literal["delivery", "sweep"]
 
 
 class Stored(StrEnum):
@@ -55,6 +63,13 @@ class Backlog:
     """Looks that are waiting for their moment, due, or failing."""
 
 
+@dataclass(frozen=True)
+class _Arrival:
+    event: Event
+    payload: str
+    source: Source
+
+
 class Inbox:
     """The table `inbox`. `random` gives floats in [0, 1)."""
 
@@ -62,42 +77,50 @@ class Inbox:
         self._pool = pool
         self._clock = clock
         self._random = random
+        self._batches = Batches(self._store, most=_STORED_AT_ONCE, side_by_side=_STORES)
         self.arrived = asyncio.Event()
         """Set when there may be something to claim; the workers clear it."""
 
-    async def store(self, event: Event, payload: str, *, source: Literal["delivery", "sweep"] = "delivery") -> Stored:
-        """Store it, durably, if it is not there yet. Raises psycopg.Error: then nothing is stored, and Stripe retries.
+    async def store(self, event: Event, payload: str, *, source: Source = "delivery") -> Stored:
+        """Store it, durably, if it is not there yet.
 
+        Raises psycopg.Error, TimeoutError: then nobody knows whether it is stored, and Stripe has to come again.
         A second delivery of an event that was given up (somebody pressed "Resend" in Stripe's dashboard) revives it.
         """
+        return await self._batches.add(_Arrival(event, payload, source))
+
+    async def _store(self, arrivals: Sequence[_Arrival]) -> list[Stored]:
         now = self._clock()
-        state = "ignored" if event.subject is None else "pending"
-        async with self._pool.connection() as connection:
-            inserted = await connection.execute(
+        async with asyncio.timeout(_PATIENCE_SECONDS), committing(self._pool) as connection:
+            # In the order of the ids: two replicas that store the same events must not wait for each other in a ring.
+            inserted = await fetch_all(
+                connection,
                 """
                 INSERT INTO inbox (id, type, subject, payload, received_at, state, due_at, source)
-                VALUES (%(id)s, %(type)s, %(subject)s, %(payload)s, %(now)s, %(state)s, %(now)s, %(source)s)
+                SELECT id, type, subject, payload, %(now)s,
+                    CASE WHEN subject IS NULL THEN 'ignored' ELSE 'pending' END, %(now)s, source
+                FROM unnest(%(ids)s::text[], %(types)s::text[], %(subjects)s::text[], %(payloads)s::text[],
+                    %(sources)s::text[]) AS arrived (id, type, subject, payload, source)
+                ORDER BY id
                 ON CONFLICT (id) DO NOTHING
+                RETURNING id
                 """,
                 {
-                    "id": event.id,
-                    "type": event.type,
-                    "subject": event.subject,
-                    "payload": payload,
-                    "state": state,
+                    "ids": [arrival.event.id for arrival in arrivals],
+                    "types": [arrival.event.type for arrival in arrivals],
+                    "subjects": [arrival.event.subject for arrival in arrivals],
+                    "payloads": [arrival.payload for arrival in arrivals],
+                    "sources": [arrival.source for arrival in arrivals],
                     "now": now,
-                    "source": source,
                 },
             )
-            if inserted.rowcount:
-                stored = Stored.IGNORED if state == "ignored" else Stored.NEW
-            elif source == "delivery" and await _revive(connection, now, event=event.id):
-                stored = Stored.REVIVED
-            else:
-                stored = Stored.DUPLICATE
-        if stored in {Stored.NEW, Stored.REVIVED}:
+            new = {row["id"] for row in inserted}
+            again = [one.event.id for one in arrivals if one.event.id not in new and one.source == "delivery"]
+            revived = {row["id"] for row in await _revive(connection, now, events=again)} if again else set()
+        outcomes = [_outcome(arrival, new, revived) for arrival in arrivals]
+        if not {Stored.NEW, Stored.REVIVED}.isdisjoint(outcomes):
             self.arrived.set()
-        return stored
+        return outcomes
 
     async def revive(self, reasons: Iterable[str]) -> int:
         """Try again what was refused for one of these reasons. Returns how many subscriptions that are."""
@@ -112,7 +135,7 @@ class Inbox:
                 """,
                 [now, sought, now],
             )
-        subjects = revived | {row["subject"] for row in looks}
+        subjects = {row["subject"] for row in [*revived, *looks]}
         if subjects:
             self.arrived.set()
         return len(subjects)
@@ -206,18 +229,26 @@ class Inbox:
         )
 
 
+def _outcome(arrival: _Arrival, new: set[str], revived: set[str]) -> Stored:
+    """What became of one. An id that is in a batch twice is new once."""
+    event = arrival.event
+    if event.id in new:
+        new.remove(event.id)
+        return Stored.IGNORED if event.subject is None else Stored.NEW
+    return Stored.REVIVED if event.id in revived else Stored.DUPLICATE
+
+
 async def _revive(
-    connection: Connection, now: datetime, *, event: str = "", reasons: list[str] | None = None
-) -> set[str]:
-    """Whom the revived events are about."""
+    connection: Connection, now: datetime, *, events: Sequence[str] = (), reasons: Sequence[str] = ()
+) -> list[DictRow]:
+    """`id` and `subject` of the events that were refused or given up and are tried again."""
     # The reason stays until the next outcome, so that the same refusal is not reported a second time.
-    revived = await fetch_all(
+    return await fetch_all(
         connection,
         """
         UPDATE inbox SET state = 'pending', attempts = 0, due_at = %s, finished_at = NULL
-        WHERE state IN ('refused', 'dead') AND (id = %s OR reason = ANY(%s))
-        RETURNING subject
+        WHERE state IN ('refused', 'dead') AND (id = ANY(%s) OR reason = ANY(%s))
+        RETURNING id, subject
         """,
-        [now, event, reasons or []],
+        [now, list(events), list(reasons)],
     )
-    return {row["subject"] for row in revived}
