@@ -3,6 +3,8 @@
 import json
 import re
 import time
+from io import BytesIO
+from zipfile import ZipFile
 
 import psutil
 from rich.console import Console
@@ -199,10 +201,27 @@ async def operator(stage: Stage) -> str:
 
 
 async def cancel(stage: Stage) -> str:
-    """The subscription ends, and nothing is left."""
+    """The subscription ends: nobody answers any more, and everything is kept for a while."""
+    said = (await stage.answer("GET", f"/api/conversations/{stage.conversation}"))["messages"]
+    await stage.stripe.cancel(stage.subscription)
+    ended = await stage.until_reason("Suspended")
+    deleted_after = present(ended["status"].get("deletionTime"), "the status tells no deletionTime")
+    refused = await stage.ask("POST", "/api/chat", {"message": "Still there?"})
+    check(refused.status_code == 402, f"chat answers {refused.status_code}, not 402")
+    answer = await stage.http.post(await stage.link_in_mail("exports", ADA))
+    check(answer.is_success, f"the export answers {answer.status_code}")
+    with ZipFile(BytesIO(answer.content)) as archive:
+        messages = [line for line in archive.read("data/messages.jsonl").splitlines() if line]
+        files = sum(name.startswith("workspace/") for name in archive.namelist())
+    check(len(messages) == len(said), f"the export has {len(messages)} messages, not {len(said)}")
+    return f"kept until {deleted_after}; the goodbye's link downloads it all: {len(messages)} messages, {files} files"
+
+
+async def delete(stage: Stage) -> str:
+    """Somebody does not want to wait for that day, and nothing is left."""
     uid, name, runtime = await stage.uid(), stage.instance_name, await stage.runtime()
     process = await stage.outside.process(uid) if stage.outside.has_processes else None
-    await stage.stripe.cancel(stage.subscription)
+    await stage.kubectl("delete", "clawinstance", name, "--wait=false")
 
     async def gone() -> bool:
         return not await stage.instance()
@@ -229,7 +248,8 @@ ACTS = (
     Act("suspend and resume", suspend),
     Act("the runtime is killed", killed, on_this_machine=True),
     Act("the operator is restarted", operator),
-    Act("cancel", cancel),
+    Act("cancel: suspended, kept, exported", cancel),
+    Act("delete", delete),
 )
 
 
