@@ -33,7 +33,7 @@ from claw_webhook.stripe_objects import Event
 _CANDIDATES = 64
 _LOOKS = 8
 _STORED_AT_ONCE = 64
-_STORES = 4
+_STORES = 2
 _PATIENCE_SECONDS = 6
 _PAYLOAD_KEPT = timedelta(days=90)
 _EMPTIED_AT_ONCE = 500
