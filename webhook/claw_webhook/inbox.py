@@ -93,14 +93,15 @@ class Inbox:
         now = self._clock()
         async with asyncio.timeout(_PATIENCE_SECONDS), committing(self._pool) as connection:
             # In the order of the ids: two replicas that store the same events must not wait for each other in a ring.
+            # Binary (%b): as text, each quotation mark of a payload is escaped, which costs more than all the rest.
             inserted = await fetch_all(
                 connection,
                 """
                 INSERT INTO inbox (id, type, subject, payload, received_at, state, due_at, source)
                 SELECT id, type, subject, payload, %(now)s,
                     CASE WHEN subject IS NULL THEN 'ignored' ELSE 'pending' END, %(now)s, source
-                FROM unnest(%(ids)s::text[], %(types)s::text[], %(subjects)s::text[], %(payloads)s::text[],
-                    %(sources)s::text[]) AS arrived (id, type, subject, payload, source)
+                FROM unnest(%(ids)b::text[], %(types)b::text[], %(subjects)b::text[], %(payloads)b::text[],
+                    %(sources)b::text[]) AS arrived (id, type, subject, payload, source)
                 ORDER BY id
                 ON CONFLICT (id) DO NOTHING
                 RETURNING id
