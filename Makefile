@@ -14,7 +14,7 @@ PIN := $(UV) pip compile --quiet --universal --python-version 3.11 --generate-ha
 .PHONY: help demo up down test test-unit test-crash test-billing lint generate verify bench bench-webhook lock
 
 help: ## This list. ARGS are passed on: make demo ARGS=--keep
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: .venv/installed ## From a signed Stripe event to an answered chat, and back to nothing; PROVIDERS=simulated or cloud
 	@$(BIN)/claw demo --providers $(PROVIDERS) $(ARGS)
