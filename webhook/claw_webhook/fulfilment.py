@@ -35,7 +35,7 @@ from claw_webhook.inbox import Inbox
 from claw_webhook.instances import ClusterRejected, ClusterUnavailable, Instances
 from claw_webhook.looks import CUSTOMER, Looks
 from claw_webhook.metrics import Metrics
-from claw_webhook.notices import notices
+from claw_webhook.notices import Cause, notices
 from claw_webhook.outbox import Outbox
 from claw_webhook.sightings import Sightings, keep_until
 from claw_webhook.stripe_api import NoSuchSubscription, StripeApi, StripeUnavailable
@@ -175,10 +175,15 @@ class Fulfilment:
         if owner != claim.subject:
             await self._hold(claim, f"ClawInstance {name} says that it belongs to {owner}")
             return Nothing(Standing.ENDED)
-        account = replace(account, memory=replace(account.memory, keep_until=keep_until(live.annotations)))
+        memory = replace(account.memory, keep_until=keep_until(live.annotations))
+        warned_at = memory.warned_at
+        if warned_at and not await self._outbox.has_left(Cause.DELETION_DAY, instance=name, since=warned_at):
+            # The mail server was away. A warning that nobody got is none: another one is given, with another day.
+            memory = replace(memory, warned_at=None)
+        account = replace(account, memory=memory)
         decision = decide(account, plans, now)
         if not isinstance(decision, Gone):
-            logger.info("instance %s is kept for now: what the cluster says of it is newer", name)
+            logger.info("instance %s is kept for now: somebody wants it kept, or the last warning did not leave", name)
             return await self._carry_out(claim, account, decision, plans, now)
         mails = notices(account, decision, plans, now)
         if not await self._customers.record(account, decision, mails, actor=claim.actor, why=claim.why, now=now):

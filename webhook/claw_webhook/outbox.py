@@ -106,6 +106,27 @@ class Outbox:
                 _random=self._random,
             )
 
+    async def has_left(self, cause: str, *, instance: str, since: datetime) -> bool:
+        """Whether the mail that was owed at `since` was sent, or can never be delivered. Otherwise it is withdrawn."""
+        async with self._pool.connection() as connection:
+            # Waits for a sender that has it in hand just now; what that made of it counts.
+            await connection.execute(
+                """
+                UPDATE outbox SET state = 'dropped', reason = 'it came too late', finished_at = %s
+                WHERE cause = %s AND instance = %s AND state = 'pending'
+                """,
+                [self._clock(), cause, instance],
+            )
+            row = await fetch_one(
+                connection,
+                """
+                SELECT FROM outbox
+                WHERE cause = %s AND instance = %s AND created_at >= %s AND state IN ('sent', 'dead')
+                """,
+                [cause, instance, since],
+            )
+        return row is not None
+
     async def backlog(self) -> dict[str, int]:
         """How many mails are pending or were given up."""
         async with self._pool.connection() as connection:

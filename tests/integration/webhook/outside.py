@@ -29,6 +29,7 @@ class MailServer:
     envelopes: list[list[str]] = field(default_factory=list)
     answers: list[str] = field(default_factory=list)
     refused: set[str] = field(default_factory=set)
+    refusal: str = "550 5.1.1 nobody of that name here"
     hold: asyncio.Event = field(default_factory=asyncio.Event)
     arrived: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -39,7 +40,7 @@ class MailServer:
         self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
     ) -> str:
         if address in self.refused:
-            return "550 5.1.1 nobody of that name here"
+            return self.refusal
         envelope.rcpt_tos.append(address)
         return "250 OK"
 

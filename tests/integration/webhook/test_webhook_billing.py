@@ -179,6 +179,32 @@ async def test_an_ended_one_is_kept_warned_about_twice_and_deleted(world: World,
         assert await world.cluster.instances() == []
 
 
+async def test_a_last_warning_that_did_not_leave_is_none(world: World, clock: Clock) -> None:
+    async with world.running(clock=clock):
+        subscription = await world.buy()
+        await stands(world, subscription, "Active")
+        row = await leave(world, subscription)
+        clock.forward_to(row["deletion_at"] - 7 * DAY)
+        await world.eventually_row("SELECT * FROM outbox WHERE cause = 'deletion_week' AND state = 'sent'")
+        world.mails.refused.add("ada@example.com")
+        world.mails.refusal = "451 4.3.0 the mail server is away"
+        clock.forward_to(row["deletion_at"] - DAY)
+        row = await books(world, subscription, lambda row: row["warned_at"])
+
+        clock.forward_to(row["deletion_at"])
+        later = await books(world, subscription, lambda now: now["deletion_at"] > row["deletion_at"])
+        assert later["deletion_at"] - clock() <= DAY
+        await specified(world, subscription, state="Suspended")
+        world.mails.refused.clear()
+        clock.forward(timedelta(hours=1))
+        await world.eventually_row("SELECT * FROM outbox WHERE cause = 'deletion_day' AND state = 'sent'")
+        await specified(world, subscription, state="Suspended")
+
+        clock.forward_to(later["deletion_at"])
+        await gone(world, subscription)
+        assert [mail["state"] for mail in await mailed(world, "deletion_day")] == ["dropped", "sent"]
+
+
 async def test_a_plan_that_keeps_nothing_ends_with_the_paid_time_and_a_goodbye(world: World, clock: Clock) -> None:
     plan = f"brief-{world.cluster.namespace}"
     await world.cluster.sell(plan, "price_unknown_monthly")
