@@ -8,13 +8,13 @@ from typing import Any
 import yaml
 
 from claw_crds.v1alpha1 import ClawPlan
-from claw_webhook.accounts import Held
 from claw_webhook.billing import Standing
-from claw_webhook.letters import letter
-from claw_webhook.mail import compose
-from claw_webhook.offers import money, promises
-from claw_webhook.stages import Outcome, Picture, Progress, progress
-from claw_webhook.standing_words import Card, card
+from claw_webhook.front.accounts import Held
+from claw_webhook.front.offers import money, promises
+from claw_webhook.front.stages import Outcome, Picture, Progress, progress
+from claw_webhook.front.standing_words import Card, card
+from claw_webhook.mails.letters import letter
+from claw_webhook.mails.mail import compose
 from claw_webhook.stripe_objects import CheckoutSession
 from tests.unit.webhook.test_letters import ACCOUNT, CAUSES, FOR_GOOD, NOW, facts
 

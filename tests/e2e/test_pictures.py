@@ -17,7 +17,7 @@ import claw_templates
 from claw_dev.browser import Browser, browser, find_chromium
 from claw_dev.errors import StackError
 from claw_dev.simulators.serving import serving
-from claw_webhook.pages import Pages
+from claw_webhook.front.pages import Pages
 from tests.e2e.pictured import MAILS, PAGES, mail
 
 LOOKS = {"telephone": (360, False), "desk": (600, False), "night": (600, True)}

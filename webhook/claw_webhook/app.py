@@ -11,25 +11,25 @@ import psycopg
 from aiohttp import web
 
 from claw_webhook.background import Background
-from claw_webhook.export_pages import PATH as EXPORT_PATH
-from claw_webhook.export_pages import ExportPages
 from claw_webhook.following import follow_instances, follow_plans
+from claw_webhook.front.export_pages import PATH as EXPORT_PATH
+from claw_webhook.front.export_pages import ExportPages
+from claw_webhook.front.key_pages import PATH as KEY_PATH
+from claw_webhook.front.key_pages import KeyPages
+from claw_webhook.front.pages import Pages
+from claw_webhook.front.storefront import STOREFRONT, close_streams, open_storefront, storefront_routes
 from claw_webhook.fulfilment import Fulfilment
-from claw_webhook.key_pages import PATH as KEY_PATH
-from claw_webhook.key_pages import KeyPages
-from claw_webhook.mail import MailSender
-from claw_webhook.metering import Metering
+from claw_webhook.mails.mail import MailSender
+from claw_webhook.mails.sending import Sending
+from claw_webhook.metered.metering import Metering
 from claw_webhook.metrics import Metrics
-from claw_webhook.pages import Pages
 from claw_webhook.problems import errors_as_problems, problem
 from claw_webhook.receiving import LARGEST_BODY, Receiving
-from claw_webhook.sending import Sending
 from claw_webhook.services import WORKERS, Clock, Services, open_services, utc_now
 from claw_webhook.settings import Settings
-from claw_webhook.storefront import STOREFRONT, close_streams, open_storefront, storefront_routes
 from claw_webhook.stripe_books import StripeBooks
-from claw_webhook.sweep import Sweep
-from claw_webhook.sweeping import Sweeping, SweepMetrics
+from claw_webhook.sweeps.sweep import Sweep
+from claw_webhook.sweeps.sweeping import Sweeping, SweepMetrics
 
 _POLL_SECONDS = 1.0
 _TIDY_SECONDS = 3600.0

@@ -11,10 +11,11 @@ from datetime import datetime
 
 from claw_crds import naming
 from claw_crds.v1alpha1 import ClawInstanceSpec
-from claw_webhook import billing_log, outbox
+from claw_webhook import billing_log
 from claw_webhook.billing import Account, Decision, Gone, Memory, Standing, Wished, resumes
 from claw_webhook.billing_log import Entry
 from claw_webhook.database import Connection, Pool, fetch_all, fetch_one
+from claw_webhook.mails import outbox
 from claw_webhook.notices import Notice
 from claw_webhook.recording import (
     after,

@@ -15,8 +15,8 @@ from claw_crds.v1alpha1 import SecretRef
 from claw_webhook.billing import HEALED_BY_PLANS
 from claw_webhook.inbox import Inbox
 from claw_webhook.instances import Changed, Gone, Instances, Listed
+from claw_webhook.mails.outbox import Outbox
 from claw_webhook.metrics import Metrics
-from claw_webhook.outbox import Outbox
 from claw_webhook.sightings import SeenInstance, Sightings, keep_until
 
 logger = logging.getLogger(__name__)

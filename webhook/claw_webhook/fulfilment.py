@@ -34,9 +34,9 @@ from claw_webhook.customers import Customers
 from claw_webhook.inbox import Inbox
 from claw_webhook.instances import ClusterRejected, ClusterUnavailable, Instances
 from claw_webhook.looks import CUSTOMER, Looks
+from claw_webhook.mails.outbox import Outbox
 from claw_webhook.metrics import Metrics
 from claw_webhook.notices import Cause, notices
-from claw_webhook.outbox import Outbox
 from claw_webhook.sightings import Sightings, keep_until
 from claw_webhook.stripe_api import NoSuchSubscription, StripeApi, StripeUnavailable
 

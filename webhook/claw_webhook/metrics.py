@@ -7,7 +7,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, gene
 
 from claw_webhook.customers import Customers
 from claw_webhook.inbox import Inbox
-from claw_webhook.outbox import Outbox
+from claw_webhook.mails.outbox import Outbox
 
 
 class Metrics:

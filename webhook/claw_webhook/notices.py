@@ -12,7 +12,7 @@ from enum import StrEnum
 from claw_crds.v1alpha1 import ClawPlan
 from claw_webhook.billing import TRIAL_NOTICE, Account, Decision, Gone, Standing, Wished, in_arrears_since
 from claw_webhook.deletion import FIRST_WARNING, LAST_WARNING, later, valid_warning
-from claw_webhook.offers import money
+from claw_webhook.front.offers import money
 
 
 class Cause(StrEnum):

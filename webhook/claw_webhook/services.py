@@ -8,13 +8,13 @@ from datetime import UTC, datetime
 
 from claw_webhook.customers import Customers
 from claw_webhook.database import Pool, migrate_when_there, open_pool
+from claw_webhook.front.links import KeyLinks
+from claw_webhook.front.passes import Passes
 from claw_webhook.inbox import Inbox
 from claw_webhook.instances import Instances, connect
-from claw_webhook.links import KeyLinks
 from claw_webhook.looks import Looks
+from claw_webhook.mails.outbox import Outbox
 from claw_webhook.metrics import Metrics
-from claw_webhook.outbox import Outbox
-from claw_webhook.passes import Passes
 from claw_webhook.settings import Settings
 from claw_webhook.sightings import Sightings
 from claw_webhook.stripe_api import StripeApi, open_stripe

@@ -8,9 +8,10 @@ from typing import Any
 
 from claw_crds import naming
 from claw_crds.retention import retention
-from claw_webhook import looks, outbox
+from claw_webhook import looks
 from claw_webhook.database import Connection, Pool, fetch_all, fetch_one
 from claw_webhook.looks import CLOCK
+from claw_webhook.mails import outbox
 
 _LONG_AGO = datetime.min.replace(tzinfo=UTC)
 _FOR_GOOD = datetime.max.replace(tzinfo=UTC)

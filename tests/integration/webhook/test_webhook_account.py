@@ -11,11 +11,11 @@ import yaml
 from claw_crds.v1alpha1 import ClawPlan
 from claw_dev.simulators.faults import Fault
 from claw_dev.simulators.stripe.records import CheckoutSession, PortalSession
-from claw_webhook.passes import SESSION_LIFETIME, SIGN_IN_LIFETIME
+from claw_webhook.front.passes import SESSION_LIFETIME, SIGN_IN_LIFETIME
+from claw_webhook.front.stripe_shop import sync_catalog
+from claw_webhook.front.visitors import SESSION
 from claw_webhook.services import utc_now
 from claw_webhook.stripe_api import open_stripe
-from claw_webhook.stripe_shop import sync_catalog
-from claw_webhook.visitors import SESSION
 from tests.eventually import eventually
 from tests.integration.webhook.conftest import ADA, PUBLIC_URL, Answer, World, bodies
 

@@ -23,9 +23,9 @@ from claw_dev.ports import free_port
 from claw_dev.simulators.serving import serving
 from claw_dev.simulators.stripe.records import Subscription
 from claw_webhook.app import create_app
+from claw_webhook.front.stripe_shop import sync_catalog
 from claw_webhook.settings import Settings
 from claw_webhook.stripe_api import open_stripe
-from claw_webhook.stripe_shop import sync_catalog
 from tests.eventually import eventually
 from tests.integration.webhook.conftest import SECRET, World, bodies
 

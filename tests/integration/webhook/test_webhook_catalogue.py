@@ -15,9 +15,9 @@ from claw_dev.simulators.faults import Fault
 from claw_dev.simulators.stripe.controls import StripeControls
 from claw_dev.simulators.stripe.records import CheckoutSession, Customer, PortalConfiguration, Price, Product
 from claw_dev.simulators.stripe.simulator import StripeSimulator, simulated_stripe
-from claw_webhook.catalogue import Action, CatalogueConflict, Change
+from claw_webhook.front.catalogue import Action, CatalogueConflict, Change
+from claw_webhook.front.stripe_shop import StripeShop, sync_catalog
 from claw_webhook.stripe_api import StripeUnavailable, open_stripe
-from claw_webhook.stripe_shop import StripeShop, sync_catalog
 
 CHART = Path(__file__).parents[3] / "charts/claw/plans"
 

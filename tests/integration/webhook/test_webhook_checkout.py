@@ -12,7 +12,7 @@ import pytest
 from claw_dev.simulators.faults import Fault
 from claw_dev.simulators.stripe.orders import CompleteCheckout
 from claw_dev.simulators.stripe.records import CheckoutSession, Price
-from claw_webhook.visitors import BROWSER
+from claw_webhook.front.visitors import BROWSER
 from tests.eventually import eventually
 from tests.integration.webhook.conftest import ADA, Answer, World
 

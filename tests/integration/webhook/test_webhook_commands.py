@@ -9,7 +9,7 @@ import typer
 from typer.testing import CliRunner, Result
 
 from claw_crds import naming
-from claw_webhook.commands import billing, customers
+from claw_webhook.console.commands import billing, customers
 from claw_webhook.database import Pool
 from tests.eventually import eventually
 from tests.integration.webhook.conftest import World

@@ -12,8 +12,8 @@ import pytest
 import claw_templates
 from claw_crds import naming
 from claw_webhook.database import open_pool
-from claw_webhook.exporting import archive
-from claw_webhook.passes import Passes, PassKind
+from claw_webhook.front.exporting import archive
+from claw_webhook.front.passes import Passes, PassKind
 from claw_webhook.services import utc_now
 from tests.integration.webhook.conftest import World
 from tests.integration.webhook.outside import wire_to

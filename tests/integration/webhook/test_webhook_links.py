@@ -7,7 +7,7 @@ import pytest
 
 from claw_crds import naming
 from claw_crds.keys import sha256
-from claw_webhook.links import LIFETIME
+from claw_webhook.front.links import LIFETIME
 from claw_webhook.services import utc_now
 from tests.eventually import eventually
 from tests.integration.webhook.conftest import World

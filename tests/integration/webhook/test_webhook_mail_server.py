@@ -15,7 +15,7 @@ import pytest
 from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
 
 from claw_dev.certificates import Certificates
-from claw_webhook.mail import MailSender, MailUnavailable
+from claw_webhook.mails.mail import MailSender, MailUnavailable
 from claw_webhook.settings import MailServer
 from tests.integration.webhook.outside import LOOPBACK
 

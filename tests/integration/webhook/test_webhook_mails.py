@@ -10,15 +10,15 @@ from typing import Any
 import pytest
 
 from claw_crds.keys import sha256
-from claw_webhook import outbox
 from claw_webhook.database import Pool, fetch_all
-from claw_webhook.links import KeyLinks
-from claw_webhook.mail import MailSender
+from claw_webhook.front.links import KeyLinks
+from claw_webhook.front.passes import Passes, PassKind
+from claw_webhook.mails import outbox
+from claw_webhook.mails.mail import MailSender
+from claw_webhook.mails.outbox import Outbox
+from claw_webhook.mails.sending import Sending
 from claw_webhook.metrics import Metrics
 from claw_webhook.notices import Cause
-from claw_webhook.outbox import Outbox
-from claw_webhook.passes import Passes, PassKind
-from claw_webhook.sending import Sending
 from claw_webhook.settings import MailServer
 from tests.integration.webhook.conftest import bodies
 from tests.integration.webhook.outside import MailServer as Taker

@@ -14,7 +14,7 @@ from prometheus_client import CollectorRegistry
 
 from claw_crds import naming
 from claw_dev.simulators.faults import Fault, FaultKind
-from claw_webhook.metering import Metering
+from claw_webhook.metered.metering import Metering
 from claw_webhook.metrics import Metrics
 from claw_webhook.services import open_services
 from claw_webhook.settings import Settings
@@ -171,7 +171,7 @@ async def test_a_lost_answer_bills_nothing_twice(metered: Metered) -> None:
 async def test_without_a_meter_usage_waits_and_is_told_about_once(
     metered: Metered, caplog: pytest.LogCaptureFixture
 ) -> None:
-    caplog.set_level(logging.INFO, "claw_webhook.metering")
+    caplog.set_level(logging.INFO, "claw_webhook.metered.metering")
     await metered.use(7)
     await metered.tick()
     for _ in range(3):

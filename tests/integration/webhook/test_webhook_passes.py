@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from claw_webhook.database import Pool
-from claw_webhook.passes import Passes, PassKind
+from claw_webhook.front.passes import Passes, PassKind
 
 HOUR = timedelta(hours=1)
 

@@ -9,14 +9,14 @@ from aiohttp import web
 
 from claw_dev.simulators.serving import serving
 from claw_dev.simulators.stripe.records import CheckoutSession
+from claw_webhook.front.orders import Orders
+from claw_webhook.front.pages import Pages
+from claw_webhook.front.progress import Welcome
+from claw_webhook.front.stripe_shop import StripeShop
+from claw_webhook.front.visitors import Throttle
 from claw_webhook.metrics import Metrics
-from claw_webhook.orders import Orders
-from claw_webhook.pages import Pages
-from claw_webhook.progress import Welcome
 from claw_webhook.services import Services, open_services
 from claw_webhook.settings import Settings
-from claw_webhook.stripe_shop import StripeShop
-from claw_webhook.visitors import Throttle
 from tests.eventually import eventually
 from tests.integration.webhook.conftest import ADA, World
 

@@ -12,14 +12,14 @@ from prometheus_client import CollectorRegistry
 from claw_crds import naming
 from claw_dev.simulators.faults import Fault, FaultKind
 from claw_webhook.backoff import Backoff
-from claw_webhook.comparison import Kind
 from claw_webhook.metrics import Metrics
 from claw_webhook.services import Services, open_services, utc_now
 from claw_webhook.settings import Settings
 from claw_webhook.stripe_api import StripeUnavailable
 from claw_webhook.stripe_books import StripeBooks
-from claw_webhook.sweep import Sweep, Swept
-from claw_webhook.sweeping import Sweeping, SweepMetrics
+from claw_webhook.sweeps.comparison import Kind
+from claw_webhook.sweeps.sweep import Sweep, Swept
+from claw_webhook.sweeps.sweeping import Sweeping, SweepMetrics
 from tests.eventually import eventually
 from tests.integration.webhook.conftest import World
 
@@ -137,7 +137,7 @@ async def test_an_instance_without_payment_is_told_and_left_alone(
 ) -> None:
     await world.cluster.put_instance(manifest("by-hand"))
     await world.cluster.put_instance(manifest("a-strangers", **{naming.SUBSCRIPTION: "sub_unknown"}))
-    caplog.set_level(logging.INFO, "claw_webhook.sweeping")
+    caplog.set_level(logging.INFO, "claw_webhook.sweeps.sweeping")
     world.environment["CLAW_BILLING_SWEEP_SECONDS"] = "1"
     async with world.running():
 
@@ -177,7 +177,7 @@ async def test_from_half_a_list_nothing_is_concluded(world: World, sweep: Sweep)
 async def test_while_stripe_is_away_it_is_tried_again_and_told_twice(
     world: World, sweep: Sweep, caplog: pytest.LogCaptureFixture
 ) -> None:
-    caplog.set_level(logging.INFO, "claw_webhook.sweeping")
+    caplog.set_level(logging.INFO, "claw_webhook.sweeps.sweeping")
     await world.controls.inject(Fault(kind=FaultKind.ERROR, path="/v1/events", times=3, status=401))
     sweeping = Sweeping(
         sweep,

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from claw_crds.v1alpha1 import ClawPlan
-from claw_webhook.catalogue import (
+from claw_webhook.front.catalogue import (
     PORTAL_DIGEST,
     Action,
     CatalogueConflict,
@@ -15,8 +15,8 @@ from claw_webhook.catalogue import (
     changes_of_prices,
     product_id,
 )
-from claw_webhook.offers import money, promises
-from claw_webhook.stock import Portal, SoldPrice, SoldProduct, Stock
+from claw_webhook.front.offers import money, promises
+from claw_webhook.front.stock import Portal, SoldPrice, SoldProduct, Stock
 
 NOTHING = Stock(products={}, prices=[], portals=[])
 

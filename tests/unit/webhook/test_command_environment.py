@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from claw_webhook.environment import NotConfigured, read_environment
+from claw_webhook.console.environment import NotConfigured, read_environment
 
 STACK = "DATABASE_URL='postgresql://stack/customers'\nSTRIPE_SECRET_KEY='sk_stack'\nSTRIPE_API_URL='http://stack/'\n"
 SHELL = {"DATABASE_URL": "postgresql://shell/customers", "KUBECONFIG": "/somewhere"}

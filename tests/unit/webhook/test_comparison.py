@@ -6,7 +6,7 @@ import pytest
 
 from claw_crds import naming
 from claw_webhook.billing import Account, Decision, Gone, Memory, Nothing, Standing, decide
-from claw_webhook.comparison import REPAIRED, Finding, Kind, Present, compare, unpaid
+from claw_webhook.sweeps.comparison import REPAIRED, Finding, Kind, Present, compare, unpaid
 from tests.unit.webhook.stripe_documents import day, plan, subscription
 
 PLANS = [

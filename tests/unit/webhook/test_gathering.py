@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from claw_crds.plan import Metered
 from claw_crds.v1alpha1 import UsageStatus
-from claw_webhook.gathering import Reading, Stretch, WentBackwards, counted, gather
+from claw_webhook.metered.gathering import Reading, Stretch, WentBackwards, counted, gather
 
 OCTOBER, NOVEMBER = datetime(2026, 10, 1, tzinfo=UTC), datetime(2026, 11, 1, tzinfo=UTC)
 MESSAGES, OTHER = "claw_messages", "claw_other"

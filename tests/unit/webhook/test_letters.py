@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from claw_webhook.letters import Button, Facts, button, letter, why_not
+from claw_webhook.mails.letters import Button, Facts, button, letter, why_not
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 LINK = "https://claw.example/keys/" + "t" * 43

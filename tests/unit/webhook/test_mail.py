@@ -8,8 +8,8 @@ from email.message import EmailMessage
 
 import pytest
 
-from claw_webhook.letters import Facts, letter
-from claw_webhook.mail import MailRefused, compose
+from claw_webhook.mails.letters import Facts, letter
+from claw_webhook.mails.mail import MailRefused, compose
 from tests.unit.webhook.test_cleaning import HOSTILE_NAMES
 from tests.unit.webhook.test_letters import ACCOUNT, CAUSES, LINK, NOW, facts
 

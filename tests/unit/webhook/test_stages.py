@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from claw_webhook.stages import Outcome, Picture, progress, ready_conditions
+from claw_webhook.front.stages import Outcome, Picture, progress, ready_conditions
 from claw_webhook.stripe_objects import CheckoutSession
 
 

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from claw_webhook.accounts import Held
 from claw_webhook.billing import Standing
-from claw_webhook.standing_words import Card, card
+from claw_webhook.front.accounts import Held
+from claw_webhook.front.standing_words import Card, card
 from tests.unit.webhook.stripe_documents import plan
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)

@@ -6,7 +6,7 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import make_mocked_request
 
-from claw_webhook.visitors import BROWSER, Throttle, address_of, browser_of, is_foreign, set_cookie
+from claw_webhook.front.visitors import BROWSER, Throttle, address_of, browser_of, is_foreign, set_cookie
 
 OURS = "https://claw.example"
 

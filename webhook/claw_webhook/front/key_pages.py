@@ -10,10 +10,10 @@ from typing import Any
 import psycopg
 from aiohttp import web
 
+from claw_webhook.front.links import KeyLink, KeyLinks, LinkState
+from claw_webhook.front.pages import Pages
 from claw_webhook.instances import ClusterUnavailable, Instances
-from claw_webhook.links import KeyLink, KeyLinks, LinkState
 from claw_webhook.metrics import Metrics
-from claw_webhook.pages import Pages
 
 PATH = "/keys/{token:[A-Za-z0-9_-]{43}}"
 

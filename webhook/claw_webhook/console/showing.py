@@ -9,9 +9,9 @@ from rich.table import Column, Table
 from rich.text import Text
 
 from claw_webhook.billing_log import Entry
-from claw_webhook.comparison import Finding, Kind
-from claw_webhook.registers import CustomerLine, CustomerPage, Hold, SubscriptionLine
-from claw_webhook.replaying import InboxEvent
+from claw_webhook.console.registers import CustomerLine, CustomerPage, Hold, SubscriptionLine
+from claw_webhook.console.replaying import InboxEvent
+from claw_webhook.sweeps.comparison import Finding, Kind
 
 _STYLES = {"dead": "bold red", "refused": "yellow", "pending": "cyan", "ignored": "dim"}
 _WORDS = {

@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from claw_crds.keys import sha256
 from claw_crds.v1alpha1 import ClawPlan
-from claw_webhook.catalogue import (
+from claw_webhook.front.catalogue import (
     PLAN,
     Action,
     Change,
@@ -22,7 +22,7 @@ from claw_webhook.catalogue import (
     our_portal,
     product_id,
 )
-from claw_webhook.stock import Portal, SoldPrice, SoldProduct, Stock
+from claw_webhook.front.stock import Portal, SoldPrice, SoldProduct, Stock
 from claw_webhook.stripe_api import StripeUnavailable
 from claw_webhook.stripe_objects import CheckoutSession, StripeModel
 

@@ -21,7 +21,7 @@ import aiosmtplib
 
 import claw_templates
 from claw_webhook.cleaning import is_plain
-from claw_webhook.letters import Letter
+from claw_webhook.mails.letters import Letter
 from claw_webhook.settings import MailServer
 
 _PATIENCE_SECONDS = 20

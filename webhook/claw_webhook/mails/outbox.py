@@ -18,7 +18,7 @@ from types import MappingProxyType
 
 from claw_webhook.backoff import Backoff
 from claw_webhook.database import Connection, Pool, fetch_all, fetch_one
-from claw_webhook.letters import Facts
+from claw_webhook.mails.letters import Facts
 
 WELCOME = "welcome"
 

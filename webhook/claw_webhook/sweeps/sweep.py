@@ -16,8 +16,6 @@ from datetime import datetime, timedelta
 from claw_crds import naming
 from claw_crds.v1alpha1 import ClawPlan
 from claw_webhook.billing import Account, decide, needs_arrears
-from claw_webhook.catching_up import CaughtUp, catch_up
-from claw_webhook.comparison import REPAIRED, Finding, Kind, Present, compare, unpaid
 from claw_webhook.customers import Customers
 from claw_webhook.database import Pool, fetch_one
 from claw_webhook.inbox import Inbox
@@ -26,6 +24,8 @@ from claw_webhook.looks import Looks
 from claw_webhook.stripe_api import StripeApi
 from claw_webhook.stripe_books import StripeBooks, Unreadable
 from claw_webhook.stripe_objects import Subscription
+from claw_webhook.sweeps.catching_up import CaughtUp, catch_up
+from claw_webhook.sweeps.comparison import REPAIRED, Finding, Kind, Present, compare, unpaid
 
 WHY = "sweep"
 _LOCK = 0x73776565  # "swee"; any number will do, as long as all replicas agree on it

@@ -14,15 +14,15 @@ import psycopg
 from aiohttp import web
 
 from claw_crds.v1alpha1 import ClawPlan
-from claw_webhook.accounts import Accounts
+from claw_webhook.front.accounts import Accounts
+from claw_webhook.front.pages import Pages
+from claw_webhook.front.passes import SESSION_LIFETIME, TOKEN, Passes, PassKind
+from claw_webhook.front.standing_words import card
+from claw_webhook.front.stripe_shop import StripeShop
+from claw_webhook.front.visitors import SESSION, Throttle, address_of, is_foreign, set_cookie
 from claw_webhook.instances import ClusterUnavailable, Instances
-from claw_webhook.outbox import Outbox
-from claw_webhook.pages import Pages
-from claw_webhook.passes import SESSION_LIFETIME, TOKEN, Passes, PassKind
-from claw_webhook.standing_words import card
+from claw_webhook.mails.outbox import Outbox
 from claw_webhook.stripe_api import StripeUnavailable
-from claw_webhook.stripe_shop import StripeShop
-from claw_webhook.visitors import SESSION, Throttle, address_of, is_foreign, set_cookie
 
 SIGN_IN_PATH = f"/sign-in/{{token:{TOKEN}}}"
 _EXPORT_LIFETIME = timedelta(hours=1)

@@ -6,12 +6,12 @@ from dataclasses import replace
 from claw_webhook.billing import RefusalReason
 from claw_webhook.customers import Customers
 from claw_webhook.database import Pool, fetch_one
+from claw_webhook.front.stages import Picture, ready_conditions
+from claw_webhook.front.stripe_shop import NoSuchSession, StripeShop
+from claw_webhook.front.visitors import Throttle
 from claw_webhook.instances import ClusterUnavailable, Instances
 from claw_webhook.looks import Looks
-from claw_webhook.stages import Picture, ready_conditions
 from claw_webhook.stripe_objects import Checkout, CheckoutSession
-from claw_webhook.stripe_shop import NoSuchSession, StripeShop
-from claw_webhook.visitors import Throttle
 
 _REMEMBERED = 1000
 

@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from claw_webhook.database import Connection, Pool, fetch_all
-from claw_webhook.gathering import Stretch
+from claw_webhook.metered.gathering import Stretch
 from claw_webhook.stripe_books import MeterEvent
 
 _GATHERED = timedelta(minutes=5)

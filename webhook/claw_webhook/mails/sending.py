@@ -7,12 +7,12 @@ from email.headerregistry import Address
 
 import psycopg
 
-from claw_webhook.letters import Button, button, letter, why_not
-from claw_webhook.links import LIFETIME, KeyLinks
-from claw_webhook.mail import MailRefused, MailSender, MailUnavailable, compose
+from claw_webhook.front.links import LIFETIME, KeyLinks
+from claw_webhook.front.passes import EXPORT_LIFETIME, SIGN_IN_LIFETIME, Passes, PassKind
+from claw_webhook.mails.letters import Button, button, letter, why_not
+from claw_webhook.mails.mail import MailRefused, MailSender, MailUnavailable, compose
+from claw_webhook.mails.outbox import Outbox, PendingMail
 from claw_webhook.metrics import Metrics
-from claw_webhook.outbox import Outbox, PendingMail
-from claw_webhook.passes import EXPORT_LIFETIME, SIGN_IN_LIFETIME, Passes, PassKind
 
 logger = logging.getLogger(__name__)
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from datetime import MAXYEAR, datetime
 
 from claw_crds.v1alpha1 import ClawPlan
-from claw_webhook.accounts import Held
 from claw_webhook.billing import Standing
-from claw_webhook.letters import day
+from claw_webhook.front.accounts import Held
+from claw_webhook.mails.letters import day
 
 
 @dataclass(frozen=True)

@@ -15,10 +15,10 @@ import psycopg
 from aiohttp import web
 
 from claw_webhook.database import Pool, fetch_one
-from claw_webhook.exporting import archive
+from claw_webhook.front.exporting import archive
+from claw_webhook.front.pages import Pages
+from claw_webhook.front.passes import TOKEN, Pass, Passes, PassKind
 from claw_webhook.instances import ClusterUnavailable, Instances
-from claw_webhook.pages import Pages
-from claw_webhook.passes import TOKEN, Pass, Passes, PassKind
 
 PATH = f"/exports/{{token:{TOKEN}}}"
 

@@ -6,15 +6,15 @@ from urllib.parse import urlsplit
 
 from aiohttp import web
 
-from claw_webhook.account_pages import SIGN_IN_PATH, AccountPages
-from claw_webhook.accounts import Accounts
-from claw_webhook.orders import Orders
-from claw_webhook.pages import Pages
-from claw_webhook.progress import Welcome
+from claw_webhook.front.account_pages import SIGN_IN_PATH, AccountPages
+from claw_webhook.front.accounts import Accounts
+from claw_webhook.front.orders import Orders
+from claw_webhook.front.pages import Pages
+from claw_webhook.front.progress import Welcome
+from claw_webhook.front.shop import Shop
+from claw_webhook.front.stripe_shop import StripeShop
+from claw_webhook.front.visitors import Throttle
 from claw_webhook.services import Services
-from claw_webhook.shop import Shop
-from claw_webhook.stripe_shop import StripeShop
-from claw_webhook.visitors import Throttle
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 

@@ -18,14 +18,14 @@ from aiohttp import web
 
 from claw_crds.keys import sha256
 from claw_crds.v1alpha1 import ClawPlan
-from claw_webhook.accounts import Accounts
+from claw_webhook.front.accounts import Accounts
+from claw_webhook.front.offers import money, promises
+from claw_webhook.front.pages import Pages
+from claw_webhook.front.stripe_shop import KeyReused, NotForSale, StripeShop
+from claw_webhook.front.visitors import BROWSER, Throttle, address_of, browser_of, set_cookie
 from claw_webhook.instances import ClusterUnavailable, Instances
-from claw_webhook.offers import money, promises
-from claw_webhook.pages import Pages
 from claw_webhook.problems import problem
 from claw_webhook.stripe_api import StripeUnavailable
-from claw_webhook.stripe_shop import KeyReused, NotForSale, StripeShop
-from claw_webhook.visitors import BROWSER, Throttle, address_of, browser_of, set_cookie
 
 _COOKIE_SECONDS = 2 * 24 * 3600
 """A checkout is open for a day, and its browser may come back to it on the next."""

@@ -15,8 +15,8 @@ from typing import Any
 
 from claw_crds.keys import sha256
 from claw_crds.v1alpha1 import ClawPlan
-from claw_webhook.offers import promises
-from claw_webhook.stock import Portal, SoldPrice, SoldProduct, Stock
+from claw_webhook.front.offers import promises
+from claw_webhook.front.stock import Portal, SoldPrice, SoldProduct, Stock
 
 PLAN = "claw_plan"
 """Key of the metadata that names the plan, on everything of ours at Stripe."""

@@ -16,11 +16,11 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from claw_webhook.catalogue import CatalogueConflict
+from claw_webhook.console.environment import Environment, NotConfigured, read_environment
+from claw_webhook.console.erasing import CannotErase
 from claw_webhook.customers import Customers
 from claw_webhook.database import Pool, open_pool
-from claw_webhook.environment import Environment, NotConfigured, read_environment
-from claw_webhook.erasing import CannotErase
+from claw_webhook.front.catalogue import CatalogueConflict
 from claw_webhook.inbox import Inbox
 from claw_webhook.instances import ClusterUnavailable, Instances, connect
 from claw_webhook.looks import Looks

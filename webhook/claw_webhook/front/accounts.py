@@ -8,12 +8,12 @@ from uuid import uuid4
 
 from aiohttp import web
 
-from claw_webhook import outbox
 from claw_webhook.billing import Standing
 from claw_webhook.database import Pool, fetch_all, fetch_one
+from claw_webhook.front.passes import TOKEN, Passes, PassKind
+from claw_webhook.front.visitors import SESSION
+from claw_webhook.mails import outbox
 from claw_webhook.notices import Cause
-from claw_webhook.passes import TOKEN, Passes, PassKind
-from claw_webhook.visitors import SESSION
 
 _SIGN_INS_AN_HOUR = 5
 """Mails that one customer gets. Who has asked that often has a mail on the way."""

@@ -10,13 +10,13 @@ from typing import Annotated
 
 import typer
 
-from claw_webhook import showing
 from claw_webhook.billing_log import BillingLog
-from claw_webhook.comparison import REPAIRED, Kind
-from claw_webhook.desk import Desk, NotDone, actor, at_desk
-from claw_webhook.erasing import Erasing
-from claw_webhook.registers import Registers
-from claw_webhook.replaying import WHY, Replaying
+from claw_webhook.console import showing
+from claw_webhook.console.desk import Desk, NotDone, actor, at_desk
+from claw_webhook.console.erasing import Erasing
+from claw_webhook.console.registers import Registers
+from claw_webhook.console.replaying import WHY, Replaying
+from claw_webhook.sweeps.comparison import REPAIRED, Kind
 
 billing = typer.Typer(no_args_is_help=True, help="Stripe's events, what became of subscriptions, and what is held.")
 customers = typer.Typer(no_args_is_help=True, help="Who the customers are, and how one is forgotten.")
@@ -159,7 +159,7 @@ async def _is_held(desk: Desk, subscription: str) -> bool:
 def sweep(env_file: EnvFile = None) -> None:
     """Fetch missed events and compare all subscriptions with all instances, now."""
     from claw_webhook.stripe_books import StripeBooks
-    from claw_webhook.sweep import Sweep
+    from claw_webhook.sweeps.sweep import Sweep
 
     async def work(desk: Desk) -> None:
         stripe = await desk.stripe()
@@ -194,7 +194,7 @@ def sync_catalog(
     env_file: EnvFile = None,
 ) -> None:
     """Make Stripe sell what the ClawPlans say: products, prices, and the portal's choices."""
-    from claw_webhook import stripe_shop
+    from claw_webhook.front import stripe_shop
 
     async def work(desk: Desk) -> None:
         plans = await (await desk.instances()).plans()

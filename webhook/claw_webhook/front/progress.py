@@ -18,16 +18,16 @@ import psycopg
 from aiohttp import web
 
 from claw_crds.keys import sha256
-from claw_webhook.links import KeyLinks
-from claw_webhook.orders import Orders, TooOften
-from claw_webhook.pages import Pages
+from claw_webhook.front.links import KeyLinks
+from claw_webhook.front.orders import Orders, TooOften
+from claw_webhook.front.pages import Pages
+from claw_webhook.front.stages import Outcome, Picture, Progress, progress
+from claw_webhook.front.stripe_shop import BROWSER as BROWSER_MARK
+from claw_webhook.front.stripe_shop import NoSuchSession
+from claw_webhook.front.visitors import address_of, browser_of
 from claw_webhook.problems import problem
-from claw_webhook.stages import Outcome, Picture, Progress, progress
 from claw_webhook.stripe_api import StripeUnavailable
 from claw_webhook.stripe_objects import CheckoutSession
-from claw_webhook.stripe_shop import BROWSER as BROWSER_MARK
-from claw_webhook.stripe_shop import NoSuchSession
-from claw_webhook.visitors import address_of, browser_of
 
 _POLL_SECONDS = 1.0
 _HEARTBEAT_SECONDS = 15.0

@@ -8,10 +8,10 @@ from datetime import datetime, timedelta
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
 from claw_webhook.backoff import Backoff
-from claw_webhook.comparison import REPAIRED, Kind
 from claw_webhook.instances import ClusterUnavailable
 from claw_webhook.stripe_api import StripeUnavailable
-from claw_webhook.sweep import Comparison, Sweep, Swept
+from claw_webhook.sweeps.comparison import REPAIRED, Kind
+from claw_webhook.sweeps.sweep import Comparison, Sweep, Swept
 
 _RETRY = Backoff(first=10, longest=600)
 _JITTER = 0.1

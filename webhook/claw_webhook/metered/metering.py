@@ -17,9 +17,9 @@ from claw_crds.plan import Meter
 from claw_crds.v1alpha1 import UsageStatus
 from claw_webhook.backoff import Backoff
 from claw_webhook.database import Connection, Pool
-from claw_webhook.gathering import Reading, Stretch, WentBackwards, counted, gather
 from claw_webhook.instances import Instances
-from claw_webhook.meter_events import Closed, Metered, MeterEvents, metered_instances, newest_stretches
+from claw_webhook.metered.gathering import Reading, Stretch, WentBackwards, counted, gather
+from claw_webhook.metered.meter_events import Closed, Metered, MeterEvents, metered_instances, newest_stretches
 from claw_webhook.stripe_api import StripeUnavailable
 from claw_webhook.stripe_books import MeterEventRefused, StripeBooks
 

@@ -1,0 +1,1 @@
+"""What makes good whatever was missed: Stripe's own list of events, then everybody against everything."""
