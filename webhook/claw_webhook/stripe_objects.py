@@ -292,6 +292,12 @@ class Subscription(StripeModel):
         return max(ends, default=self.current_period_end)
 
     @property
+    def ends_with_period(self) -> bool:
+        """Whether it was cancelled for the end of the running period. Stripe has two ways to say so."""
+        end = self.paid_until
+        return self.cancel_at_period_end or (self.cancel_at is not None and end is not None and self.cancel_at <= end)
+
+    @property
     def monthly_price(self) -> int | None:
         """What is charged each month, in the currency's smallest unit; None where that is not known before."""
         if self.discounts:

@@ -169,3 +169,16 @@ def test_nothing_is_taken_over_before_it_is_paid_for(status: str) -> None:
 
 def test_most_subscriptions_resume_nothing() -> None:
     assert resumes(subscription()) is None
+
+
+@pytest.mark.parametrize(
+    ("changes", "ends"),
+    [
+        ({}, False),
+        ({"cancel_at_period_end": True}, True),
+        ({"cancel_at": stamp(30)}, True),
+        ({"cancel_at": stamp(300)}, False),
+    ],
+)
+def test_an_end_with_the_period_is_told_in_either_of_two_ways(changes: dict[str, Any], ends: bool) -> None:
+    assert subscription(**changes).ends_with_period is ends
