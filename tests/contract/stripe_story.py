@@ -152,7 +152,7 @@ async def _change_minds(v1: Any, subscription: Any) -> None:
         {"items": [{"price": "price_starter_monthly", "quantity": 1}], "proration_behavior": "none"},
     ]
     await schedules.update_async(schedule.id, {"phases": phases, "end_behavior": "release"})
-    offered = [{"product": "claw_pro", "prices": ["price_pro_monthly"]}]
+    offered = [{"product": "prod_claw_pro", "prices": ["price_pro_monthly"]}]
     conditions = {"conditions": [{"type": "decreasing_item_amount"}]}
     features = {
         "subscription_update": {

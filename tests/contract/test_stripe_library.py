@@ -58,6 +58,6 @@ async def _one_of_each(v1: Any, controls: StripeControls) -> list[stripe.StripeO
         session,
         session.line_items.data[0],
         await v1.customers.retrieve_async(paid["customer"]["id"]),
-        await v1.products.retrieve_async("claw_pro"),
+        await v1.products.retrieve_async("prod_claw_pro"),
         (await v1.events.list_async()).data[0],
     ]

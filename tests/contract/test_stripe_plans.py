@@ -89,7 +89,7 @@ async def test_a_downgrade_at_once_leaves_credit_for_the_next_invoice(world: Wor
 
 async def test_a_yearly_price_begins_a_new_period_at_once(world: World) -> None:
     yearly = await world.v1.prices.create_async(
-        {"currency": "usd", "unit_amount": 79000, "product": "claw_pro", "recurring": {"interval": "year"}}
+        {"currency": "usd", "unit_amount": 79000, "product": "prod_claw_pro", "recurring": {"interval": "year"}}
     )
     subscription = await world.buy()
     await world.controls.advance(to=HALF)
@@ -107,7 +107,7 @@ async def test_several_items_and_quantities_are_billed_together(world: World) ->
     await world.controls.advance(to=MAY + DAY)
     assert await world.amounts(subscription) == [[23700], [23700, 5800]]
     euros = await world.v1.prices.create_async(
-        {"currency": "eur", "unit_amount": 7500, "product": "claw_pro", "recurring": {"interval": "month"}}
+        {"currency": "eur", "unit_amount": 7500, "product": "prod_claw_pro", "recurring": {"interval": "month"}}
     )
     assert (await world.subscription(await world.buy(price=euros.id))).currency == "eur"
     mixed = {

@@ -28,7 +28,7 @@ async def portal_of(world: World, subscription: str) -> Any:
         "enabled": True,
         "default_allowed_updates": ["price"],
         "proration_behavior": "always_invoice",
-        "products": [{"product": f"claw_{plan}", "prices": [f"price_{plan}_monthly"]} for plan in plans],
+        "products": [{"product": f"prod_claw_{plan}", "prices": [f"price_{plan}_monthly"]} for plan in plans],
         "schedule_at_period_end": {"conditions": [{"type": "decreasing_item_amount"}]},
     }
     features = {
@@ -100,7 +100,7 @@ async def test_usage_is_counted_once_a_day_by_its_identifier_and_billed_afterwar
     )
     recurring = {"interval": "month", "usage_type": "metered", "meter": meter.id}
     price = await world.v1.prices.create_async(
-        {"currency": "usd", "unit_amount": 2, "product": "claw_pro", "recurring": recurring}
+        {"currency": "usd", "unit_amount": 2, "product": "prod_claw_pro", "recurring": recurring}
     )
     subscription = await world.buy()
     await world.v1.subscriptions.update_async(subscription, {"items": [{"price": price.id}]})

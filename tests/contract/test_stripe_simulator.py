@@ -190,7 +190,7 @@ async def test_a_lookup_key_moves_only_when_it_is_told_to(client: stripe.StripeC
     price: dict[str, Any] = {
         "currency": "usd",
         "unit_amount": 8900,
-        "product": "claw_pro",
+        "product": "prod_claw_pro",
         "recurring": {"interval": "month"},
         "lookup_key": "claw_pro_monthly",
     }

@@ -96,7 +96,7 @@ class Walk:
         return self.random.choice(["void", "keep_as_draft", "mark_uncollectible"])
 
     def _visit(self) -> PortalSession:
-        products = [{"product": f"claw_{plan}", "prices": [f"price_{plan}_monthly"]} for plan in catalogue.SEEDED]
+        products = [{"product": f"prod_claw_{plan}", "prices": [f"price_{plan}_monthly"]} for plan in catalogue.SEEDED]
         update = {
             "enabled": True,
             "default_allowed_updates": ["price"],

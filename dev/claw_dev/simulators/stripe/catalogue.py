@@ -25,7 +25,7 @@ UNKNOWN_PRICE = "price_unknown_monthly"
 def seed(account: Account) -> None:
     """Put up for sale what a fresh simulator sells. Nobody is told: it was there before anybody listened."""
     for plan, amount in SEEDED.items():
-        product = account.new(Product, id=f"claw_{plan}", name=f"Claw {plan.title()}")
+        product = account.new(Product, id=f"prod_claw_{plan}", name=f"Claw {plan.title()}")
         price = account.new(
             Price, id=f"price_{plan}_monthly", product=product.id, unit_amount=amount, lookup_key=f"claw_{plan}_monthly"
         )
