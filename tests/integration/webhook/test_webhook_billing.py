@@ -111,6 +111,14 @@ async def leave(world: World, subscription: str) -> Row:
     return row
 
 
+async def warned(world: World, subscription: str) -> Row:
+    """The row, as soon as the last warning has left: before that, nothing is deleted."""
+    row = await books(world, subscription, lambda row: row["warned_at"])
+    query = "SELECT * FROM outbox WHERE cause = 'deletion_day' AND state = 'sent' AND created_at >= %s"
+    await world.eventually_row(query, row["warned_at"])
+    return row
+
+
 async def to_the_last_day(world: World, clock: Clock, subscription: str) -> Row:
     """Until the last warning has been given. Returns the row, with the moment that this has made final."""
     row = await books(world, subscription, lambda row: row["deletion_at"])
@@ -119,7 +127,7 @@ async def to_the_last_day(world: World, clock: Clock, subscription: str) -> Row:
     clock.forward_to(row["deletion_at"] - DAY)
     # Whoever was still at the look of the week before reckons from this moment when to come again.
     await look_now(world, subscription)
-    return await books(world, subscription, lambda row: row["warned_at"])
+    return await warned(world, subscription)
 
 
 async def test_in_arrears_it_runs_through_the_grace_then_rests_and_runs_again_once_paid(
@@ -239,7 +247,7 @@ async def test_after_an_outage_of_months_nothing_is_deleted_unwarned(world: Worl
         assert row["deletion_at"] >= clock() + 7 * DAY
     clock.forward(300 * DAY)  # and nobody was there to warn
     async with world.running(clock=clock):
-        row = await books(world, subscription, lambda row: row["warned_at"])
+        row = await warned(world, subscription)
         assert row["deletion_at"] >= row["warned_at"] + DAY
         await specified(world, subscription, state="Suspended")
         clock.forward_to(row["deletion_at"])
@@ -371,7 +379,7 @@ async def test_a_hold_blocks_the_deletion_until_a_person_decides(world: World, c
             customers = Customers(pool, namespace=world.cluster.namespace, clock=clock)
             await customers.release(subscription, actor="person:ada", why="the account was mixed up")
         await look_now(world, subscription)
-        row = await books(world, subscription, lambda row: row["warned_at"])
+        row = await warned(world, subscription)
         await specified(world, subscription, state="Suspended")
         clock.forward_to(row["deletion_at"])
         await gone(world, subscription)
@@ -440,7 +448,7 @@ async def test_an_annotation_keeps_the_data_longer_and_an_unreadable_one_for_goo
         await specified(world, subscription, state="Suspended")
 
         await world.cluster.annotate(name, **{naming.KEEP_UNTIL: kept.isoformat()})
-        row = await books(world, subscription, lambda row: row["warned_at"])
+        row = await warned(world, subscription)
         clock.forward_to(row["deletion_at"])
         await gone(world, subscription)
 
