@@ -4,6 +4,7 @@ import logging
 import sys
 
 import psycopg
+import uvloop
 from aiohttp import web
 
 from claw_webhook.app import create_app
@@ -33,6 +34,7 @@ def main() -> None:
             access_log=None,
             print=None,
             shutdown_timeout=_SHUTDOWN_SECONDS,
+            loop=uvloop.new_event_loop(),
         )
     except psycopg.OperationalError as error:
         sys.exit(_complain(f"claw-webhook cannot start, the database of DATABASE_URL does not answer: {error}", 1))
