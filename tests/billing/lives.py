@@ -11,6 +11,8 @@ from random import Random
 
 PLANS = ("starter", "pro", "team")
 _TRIAL_DAYS = 14
+_AT_LEAST = 4
+"""Days as a customer: somebody looks at a subscription in between. One that nobody ever saw alive gets no instance."""
 _DAYS_AS_CUSTOMER = 35
 """On average; whoever pays by the year stays four times as long."""
 _DAYS_BETWEEN_DEEDS = 40
@@ -71,7 +73,7 @@ def _life(number: int, random: Random, days: int, *, may_return: bool) -> Life:
     first, plan, yearly = random.randrange(days - 3), random.choice(PLANS), random.random() < 0.3
     trial = _TRIAL_DAYS if random.random() < 0.25 else 0
     without_card = bool(trial) and random.random() < 0.2
-    leaving = first + 2 + round(random.expovariate(1 / _DAYS_AS_CUSTOMER)) * (4 if yearly else 1)
+    leaving = first + _AT_LEAST + round(random.expovariate(1 / _DAYS_AS_CUSTOMER)) * (4 if yearly else 1)
     acts = [
         Act(first, Deed.SUBSCRIBE, plan, yearly, trial, without_card),
         *_between(random, first + 1, leaving, plan, yearly=yearly),

@@ -7,6 +7,7 @@ has to be exactly what the pure function says of the live subscription, and nobo
 
 import json
 from collections import Counter
+from datetime import timedelta
 from pathlib import Path
 from random import Random
 
@@ -33,6 +34,7 @@ _REST = 3
 _KILLED_ONCE_IN = 400
 """Deliveries."""
 _MAILS = b"SELECT cause, coalesce(reason, state) AS what, count(*) AS number FROM outbox GROUP BY 1, 2 ORDER BY 1, 2"
+_HALF_A_DAY = timedelta(hours=12)
 _NO_SWEEP = 1e9
 """Seconds: what the deliveries tell has to suffice here."""
 
@@ -93,6 +95,9 @@ async def _live(world: Town, scale: Scale, random: Random, teller: Teller) -> li
         world.clock.forward_to(days_after(beginning, day))
         await world.play.day(day)
         await world.bring(network.day(world.events()), kill_after=kill_after)
+        if last:
+            # What comes due does so around the turn of a day: nothing may, between the rest and the judgement.
+            world.clock.forward_to(days_after(beginning, day) + _HALF_A_DAY)
         if day % _REST == _REST - 1 or last:
             await world.settled()
             await world.provision()
