@@ -36,7 +36,7 @@ class StripeApi:
 
         Raises NoSuchSubscription, StripeUnavailable.
         """
-        with _failures_told(f"subscription {subscription}"):
+        with asking(f"tell about subscription {subscription}"):
             try:
                 answer = await self.client.v1.subscriptions.retrieve_async(
                     subscription, {"expand": ["customer", "latest_invoice"]}
@@ -52,7 +52,7 @@ class StripeApi:
 
     async def open_invoices(self, subscription: str) -> tuple[Invoice, ...]:
         """What is owed for the subscription, newest first. Raises StripeUnavailable."""
-        with _failures_told(f"the open invoices of {subscription}"):
+        with asking(f"tell about the open invoices of {subscription}"):
             answer = await self.client.v1.invoices.list_async(
                 {"subscription": subscription, "status": "open", "limit": _PAGE}
             )
@@ -60,7 +60,7 @@ class StripeApi:
 
     async def subscriptions_of(self, customer: str) -> tuple[Subscription, ...]:
         """The customer's subscriptions that have not been canceled. Raises StripeUnavailable."""
-        with _failures_told(f"the subscriptions of {customer}"):
+        with asking(f"tell about the subscriptions of {customer}"):
             try:
                 answer = await self.client.v1.subscriptions.list_async(
                     {"customer": customer, "limit": _PAGE, "expand": ["data.customer"]}
@@ -73,19 +73,19 @@ class StripeApi:
 
 
 @contextmanager
-def _failures_told(about: str) -> Iterator[None]:
-    """Every failure of a call as StripeUnavailable, with what to do."""
+def asking(what: str) -> Iterator[None]:
+    """Every failure of a call as StripeUnavailable, with what to do. `what` completes "Stripe did not …"."""
     try:
         yield
     except stripe.AuthenticationError as error:
         raise StripeUnavailable("Stripe does not accept STRIPE_SECRET_KEY: give it a valid one") from error
     except stripe.InvalidRequestError as error:
-        raise StripeUnavailable(f"Stripe refused to tell about {about}: {error.user_message}") from error
+        raise StripeUnavailable(f"Stripe refused to {what}: {error.user_message}") from error
     except stripe.StripeError as error:
-        raise StripeUnavailable(f"Stripe did not tell about {about}: {type(error).__name__}") from error
+        raise StripeUnavailable(f"Stripe did not {what}: {type(error).__name__}") from error
     except ValidationError as error:
         fields = ", ".join(".".join(map(str, fault["loc"])) for fault in error.errors(include_input=False))
-        raise StripeUnavailable(f"Stripe's answer about {about} cannot be read in {fields}") from error
+        raise StripeUnavailable(f"Stripe's answer when asked to {what} cannot be read in {fields}") from error
 
 
 @asynccontextmanager

@@ -4,12 +4,10 @@ Everything here raises StripeUnavailable when Stripe does not do as asked. The c
 bounded number of times and under one idempotency key, so a lost answer makes nothing twice.
 """
 
-from collections.abc import AsyncIterator, Awaitable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Awaitable, Sequence
 from typing import Any, TypeVar
 
 import stripe
-from pydantic import ValidationError
 
 from claw_crds.keys import sha256
 from claw_crds.v1alpha1 import ClawPlan
@@ -23,7 +21,7 @@ from claw_webhook.front.catalogue import (
     product_id,
 )
 from claw_webhook.front.stock import Portal, SoldPrice, SoldProduct, Stock
-from claw_webhook.stripe_api import StripeUnavailable
+from claw_webhook.stripe_api import StripeUnavailable, asking
 from claw_webhook.stripe_objects import CheckoutSession, StripeModel
 
 BROWSER = "claw_browser"
@@ -84,7 +82,7 @@ class StripeShop:
         }
         if customer:
             params["customer"] = customer
-        with _asking("open a checkout"):
+        with asking("open a checkout"):
             try:
                 answer = await self._client.v1.checkout.sessions.create_async(
                     params, {"idempotency_key": idempotency_key}
@@ -98,7 +96,7 @@ class StripeShop:
 
     async def session(self, session: str) -> CheckoutSession:
         """A checkout as it is now. Raises NoSuchSession."""
-        with _asking(f"tell about checkout {session}"):
+        with asking(f"tell about checkout {session}"):
             try:
                 answer = await self._client.v1.checkout.sessions.retrieve_async(session)
             except stripe.InvalidRequestError as error:
@@ -110,7 +108,7 @@ class StripeShop:
     async def open_portal(self, customer: str) -> str:
         """The address of Stripe's portal for that customer, good for a few minutes."""
         params: Any = {"customer": customer, "return_url": f"{self._public_url}/account"}
-        with _asking(f"open the portal for {customer}"):
+        with asking(f"open the portal for {customer}"):
             configuration = self._portal or await self._own_portal()
             if configuration:
                 params["configuration"] = configuration
@@ -126,7 +124,7 @@ class StripeShop:
     async def _lines(self, plan: ClawPlan) -> list[dict[str, Any]]:
         """What the customer buys: the plan's price, and the metered one if its usage is reported."""
         sold, metered = None, None
-        with _asking(f"tell the prices of plan {plan.metadata.name}"):
+        with asking(f"tell the prices of plan {plan.metadata.name}"):
             async for price in self._prices(plan):
                 if price.is_metered:
                     metered = metered or price
@@ -186,7 +184,7 @@ async def _stock(client: stripe.StripeClient, plans: Sequence[ClawPlan]) -> Stoc
     # All active prices, not only those of our products: a price that was being replaced may be anywhere.
     keys = [key for plan in plans for key in plan.spec.stripe.lookup_keys[:1]]
     ids = sorted({product_id(plan) for plan in plans})
-    with _asking("tell what it sells"):
+    with asking("tell what it sells"):
         prices = await _all(client.v1.prices.list_async({"active": True, "limit": _PAGE}), SoldPrice)
         for first in range(0, len(keys), _LOOKUP_KEYS):
             some = keys[first : first + _LOOKUP_KEYS]
@@ -202,7 +200,7 @@ async def _stock(client: stripe.StripeClient, plans: Sequence[ClawPlan]) -> Stoc
 
 async def _apply(client: stripe.StripeClient, change: Change) -> None:
     params: Any = dict(change.params)
-    with _asking(f"{change.action} {change.target}"):
+    with asking(f"{change.action} {change.target}"):
         match change.action:
             case Action.CREATE_PRODUCT:
                 await client.v1.products.create_async(params)
@@ -229,19 +227,3 @@ async def _all(listed: "Awaitable[stripe.ListObject[Any]]", model: type[M]) -> l
     """Every object of a list, whatever its length."""
     first = await listed
     return [model.model_validate(item.to_dict()) async for item in first.auto_paging_iter()]
-
-
-@contextmanager
-def _asking(what: str) -> Iterator[None]:
-    """Turns the library's errors into StripeUnavailable. `what` completes "Stripe did not …"."""
-    try:
-        yield
-    except stripe.AuthenticationError as error:
-        raise StripeUnavailable("Stripe does not accept STRIPE_SECRET_KEY: give it a valid one") from error
-    except stripe.InvalidRequestError as error:
-        raise StripeUnavailable(f"Stripe refused to {what}: {error.user_message}") from error
-    except stripe.StripeError as error:
-        raise StripeUnavailable(f"Stripe did not {what}: {type(error).__name__}") from error
-    except ValidationError as error:
-        fields = ", ".join(".".join(map(str, fault["loc"])) for fault in error.errors(include_input=False))
-        raise StripeUnavailable(f"Stripe's answer when asked to {what} cannot be read in {fields}") from error
