@@ -1,6 +1,8 @@
 """What the chart would install: CRDs, the namespace, service accounts with their roles, the default plans."""
 
+import asyncio
 import base64
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +23,8 @@ NAMESPACE = "claw"
 OPERATOR = "claw-operator"
 WEBHOOK = "claw-webhook"
 
-_ESTABLISHED_TIMEOUT = 30
+_SERVED_WITHIN = 30.0
+_PAUSE = 0.1
 _TOKEN_LIFETIME = "8760h"  # a year: nobody renews it, and the stack does not live that long
 
 
@@ -33,14 +36,16 @@ class ServiceAccounts:
     webhook: Path
 
 
-async def install_api(kubectl: Kubectl) -> None:
-    """Apply the CRDs, and the default plans once the API server knows the kind."""
+async def install_api(kubectl: Kubectl, *, deadline: float = _SERVED_WITHIN) -> None:
+    """Apply the CRDs, and the default plans once the API server knows the kind.
+
+    Raises StackError when it does not know the kinds after `deadline` seconds.
+    """
     crds = list(documents(CRDS))
     if not crds:
         raise StackError(f"there are no CRDs in {CRDS}", "make generate")
     await kubectl.apply(crds)
-    names = [f"crd/{crd['metadata']['name']}" for crd in crds]
-    await kubectl.run("wait", "--for=condition=Established", f"--timeout={_ESTABLISHED_TIMEOUT}s", *names)
+    await _until_served(kubectl, [crd["metadata"]["name"] for crd in crds], deadline)
     await kubectl.apply(documents(PLANS))
 
 
@@ -54,6 +59,26 @@ async def install_access(kubectl: Kubectl, directory: Path) -> ServiceAccounts:
         token = (await kubectl.run("create", "token", account, "--namespace", NAMESPACE, duration)).strip()
         files[account] = Kubeconfig(url, ca, token, NAMESPACE).write(directory / f"{account}.kubeconfig")
     return ServiceAccounts(operator=files[OPERATOR], webhook=files[WEBHOOK])
+
+
+async def _until_served(kubectl: Kubectl, names: list[str], deadline: float) -> None:
+    # Not `kubectl wait`: it gives up at once on a definition whose conditions nobody has written yet.
+    give_up = time.monotonic() + deadline
+    while missing := sorted(set(names) - await _served(kubectl)):
+        if time.monotonic() >= give_up:
+            raise StackError(f"the API server does not serve {', '.join(missing)} after {deadline:g} s")
+        await asyncio.sleep(_PAUSE)
+
+
+async def _served(kubectl: Kubectl) -> set[str]:
+    """The names of the definitions whose kinds the API server answers for."""
+    found = await kubectl.get("customresourcedefinitions")
+    return {item["metadata"]["name"] for item in found["items"] if _is_established(item)}
+
+
+def _is_established(definition: dict[str, Any]) -> bool:
+    conditions = definition.get("status", {}).get("conditions") or []
+    return any(condition["type"] == "Established" and condition["status"] == "True" for condition in conditions)
 
 
 def documents(directory: Path) -> Iterator[dict[str, Any]]:
