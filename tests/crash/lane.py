@@ -124,10 +124,16 @@ class Lane:
         if following:
             self._ready_for[following[0].name].append(name)
 
-    async def come_to(self, expected: Picture, names: Sequence[str]) -> None:
-        """Give them time to look so. Whoever compares says what is different all the same."""
-        for name in names:
-            await self._come_to(self._as(expected, name))
+    async def come_to(self, expected: Picture, names: Sequence[str]) -> dict[str, Picture]:
+        """Give them time to look so, all at the same moment and with nobody writing; returns how they look then."""
+        found: dict[str, Picture] = {}
+
+        async def all_as_expected() -> bool:
+            found.update({name: await self.picture(name) for name in names})
+            return self.gate.quiet_seconds() > _SETTLED and all(picture == expected for picture in found.values())
+
+        await self._come_to(all_as_expected, _PATIENCE)
+        return found
 
     async def picture(self, name: str) -> Picture:
         """Everything that there is of the instance, here and outside."""
@@ -176,9 +182,9 @@ class Lane:
     def _last_words(self) -> str:
         return "\n".join(operator.last_words() for operator in self._operators)
 
-    async def _come_to(self, predicate: Callable[[], Awaitable[bool]]) -> None:
+    async def _come_to(self, predicate: Callable[[], Awaitable[bool]], seconds: float = _COMPARED) -> None:
         try:
-            await eventually(predicate, _COMPARED)
+            await eventually(predicate, seconds)
         except AssertionError:
             return  # whoever compares says what is different
 
