@@ -21,22 +21,13 @@ from claw_runtime.workspace import (
     Workspace,
     WorkspaceConflict,
 )
+from tests.clock import Clock
 from tests.unit.templates.pro_customer import PRO
-
-
-class Clock:
-    """Stands still until it is moved."""
-
-    def __init__(self) -> None:
-        self.now = datetime(2026, 11, 22, 23, 30, tzinfo=UTC)
-
-    def __call__(self) -> datetime:
-        return self.now
 
 
 @pytest.fixture
 def clock() -> Clock:
-    return Clock()
+    return Clock(datetime(2026, 11, 22, 23, 30, tzinfo=UTC))
 
 
 @pytest.fixture

@@ -11,7 +11,8 @@ from psycopg import sql
 from claw_dev.postgres import create_owned_database, drop_database
 from claw_dev.simulators.claude.simulator import ClaudeSimulator, simulated_claude
 from claw_runtime.settings import Settings
-from tests.integration.runtime.world import Clock, Runtime, Tables, running, settings
+from tests.clock import Clock
+from tests.integration.runtime.world import Runtime, Tables, running, settings
 
 
 @pytest.fixture

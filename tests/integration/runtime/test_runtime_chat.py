@@ -12,8 +12,9 @@ from claw_dev.simulators.claude.simulator import ClaudeSimulator, simulated_clau
 from claw_dev.simulators.faults import Fault, FaultKind
 from claw_runtime.limits import Tokens
 from claw_runtime.settings import Settings
+from tests.clock import Clock
 from tests.eventually import eventually
-from tests.integration.runtime.world import TOKEN, Clock, Runtime, Tables, running, settings
+from tests.integration.runtime.world import TOKEN, Runtime, Tables, running, settings
 
 
 def last_request(claude: ClaudeSimulator) -> dict[str, Any]:

@@ -10,7 +10,8 @@ from claw_crds.instance import Customer, WorkspaceFile
 from claw_crds.plan import Limits
 from claw_dev.simulators.claude.simulator import ClaudeSimulator
 from claw_runtime.settings import Settings
-from tests.integration.runtime.world import TOKEN, Clock, Runtime, Tables, configuration, running
+from tests.clock import Clock
+from tests.integration.runtime.world import TOKEN, Runtime, Tables, configuration, running
 
 
 async def test_a_blank_runtime_is_alive_and_asks_to_come_back(blank: Runtime) -> None:

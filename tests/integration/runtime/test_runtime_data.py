@@ -9,7 +9,8 @@ from claw_crds.configuration import SkillChoices
 from claw_crds.instance import Customer
 from claw_crds.plan import Limits
 from claw_runtime.settings import Settings
-from tests.integration.runtime.world import Clock, Runtime, Tables, running
+from tests.clock import Clock
+from tests.integration.runtime.world import Runtime, Tables, running
 
 
 async def remember(runtime: Runtime, *contents: str) -> None:

@@ -11,8 +11,9 @@ from claw_dev.simulators.claude.simulator import simulated_claude
 from claw_runtime.database import Database, DatabaseAway
 from claw_runtime.migrations import migrate, migrations
 from claw_runtime.settings import Settings
+from tests.clock import Clock
 from tests.eventually import eventually
-from tests.integration.runtime.world import Clock, Runtime, Tables, running, settings
+from tests.integration.runtime.world import Runtime, Tables, running, settings
 
 
 async def test_while_the_database_is_away_the_runtime_says_so_and_comes_back_by_itself(

@@ -7,7 +7,8 @@ from claw_crds.plan import Limits
 from claw_runtime.routes import Access
 from claw_runtime.routes.table import ROUTES
 from claw_runtime.settings import Settings
-from tests.integration.runtime.world import Clock, Runtime, Tables, running
+from tests.clock import Clock
+from tests.integration.runtime.world import Runtime, Tables, running
 
 
 async def holdings(runtime: Runtime) -> Any:

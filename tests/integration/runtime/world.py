@@ -10,8 +10,7 @@ import re
 import secrets
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -41,23 +40,11 @@ from claw_runtime.openapi import document
 from claw_runtime.routes.table import ROUTES
 from claw_runtime.services import HEARTBEAT_SECONDS, Services, assemble
 from claw_runtime.settings import Settings
+from tests.clock import Clock
 
 TOKEN = "configuration-token"
 UID = "8f3c9d5e-0000-4000-8000-000000000001"
 Row = dict[str, Any]
-
-
-@dataclass
-class Clock:
-    """The present moment, as far as the runtime knows."""
-
-    now: datetime = field(default_factory=lambda: datetime.now(UTC))
-
-    def __call__(self) -> datetime:
-        return self.now
-
-    def advance(self, **duration: float) -> None:
-        self.now += timedelta(**duration)
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 import asyncio
 import json
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 import psycopg
 import pytest
@@ -12,26 +12,14 @@ from claw_webhook.claims import Claim
 from claw_webhook.database import Pool
 from claw_webhook.inbox import Inbox, Stored
 from claw_webhook.stripe_objects import Event
+from tests.clock import Clock
 
 START = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 
 
-class Clock:
-    """A clock that tests move."""
-
-    def __init__(self) -> None:
-        self.now = START
-
-    def __call__(self) -> datetime:
-        return self.now
-
-    def forward(self, seconds: float) -> None:
-        self.now += timedelta(seconds=seconds)
-
-
 @pytest.fixture
 def clock() -> Clock:
-    return Clock()
+    return Clock(START)
 
 
 @pytest.fixture
@@ -71,7 +59,7 @@ async def test_an_event_is_stored_once_however_often_it_is_delivered_at_once(inb
 async def test_all_hints_about_one_subscription_are_one_claim(inbox: Inbox, clock: Clock) -> None:
     for number in range(3):
         await store(inbox, f"evt_{number}")
-        clock.forward(1)
+        clock.advance(seconds=1)
     await store(inbox, "evt_other", "sub_2")
     assert await settle(inbox) == ["evt_0", "evt_1", "evt_2"]
     assert await settle(inbox) == ["evt_other"]
@@ -141,7 +129,7 @@ async def test_what_failed_is_tried_again_later_and_less_and_less_often(inbox: I
             assert await claim.postpone("StripeUnavailable", "no answer")
         pause = 0
         while not await due(inbox):
-            clock.forward(1)
+            clock.advance(seconds=1)
             pause += 1
         pauses.append(pause)
     assert pauses == [1, 2, 4, 8, 16, 32, 60, 60]
@@ -170,7 +158,7 @@ async def test_after_the_last_attempt_it_is_dead_with_its_reason_until_stripe_se
     async with inbox.claim() as claim:
         assert claim is not None
         assert not await claim.postpone("StripeUnavailable", "no answer for days")
-    clock.forward(80_000)
+    clock.advance(seconds=80_000)
     assert await settle(inbox) == []
     assert (await inbox.backlog()).unserved == {("dead", "StripeUnavailable"): 1}
     assert await store(inbox, "evt_1") == Stored.REVIVED
@@ -207,7 +195,7 @@ async def test_what_serves_a_subscription_settles_what_was_refused_about_it_befo
 
 async def test_the_backlog_says_how_much_and_how_old(inbox: Inbox, clock: Clock) -> None:
     await store(inbox, "evt_1")
-    clock.forward(30)
+    clock.advance(seconds=30)
     await store(inbox, "evt_2", "sub_2")
     backlog = await inbox.backlog()
     assert (backlog.pending, backlog.oldest_seconds) == (2, 30)

@@ -10,7 +10,8 @@ from claw_webhook.database import Pool
 from claw_webhook.inbox import Inbox
 from claw_webhook.looks import Looks
 from claw_webhook.stripe_objects import Event
-from tests.integration.webhook.test_webhook_inbox import Clock, ids, settle, store
+from tests.clock import Clock
+from tests.integration.webhook.test_webhook_inbox import START, ids, settle, store
 
 HOUR = timedelta(hours=1)
 DAY = timedelta(days=1)
@@ -18,7 +19,7 @@ DAY = timedelta(days=1)
 
 @pytest.fixture
 def clock() -> Clock:
-    return Clock()
+    return Clock(START)
 
 
 @pytest.fixture
@@ -44,7 +45,7 @@ async def test_a_look_is_claimed_once_when_its_moment_has_come(inbox: Inbox, loo
     await looks.ask("sub_1", why="clock", due_at=clock() + HOUR)
     assert not inbox.arrived.is_set()
     assert await claimed(inbox) is None
-    clock.forward(3600)
+    clock.advance(seconds=3600)
     assert await claimed(inbox) == ("sub_1", "clock")
     assert await claimed(inbox) is None
 
@@ -62,7 +63,7 @@ async def test_of_two_moments_the_earlier_one_counts(
     moments = {"early": clock() + HOUR, "late": clock() + DAY}
     for why in order:
         await looks.ask("sub_1", why=why, due_at=moments[why])
-    clock.forward(3600)
+    clock.advance(seconds=3600)
     assert await claimed(inbox) == ("sub_1", "early")
 
 
@@ -95,9 +96,9 @@ async def test_the_next_moment_takes_the_place_of_the_one_that_came(inbox: Inbox
     async with inbox.claim() as claim:
         assert claim is not None
         await claim.done(look_again_at=clock() + DAY)
-    clock.forward(3600)
+    clock.advance(seconds=3600)
     assert await claimed(inbox) is None
-    clock.forward(86_400)
+    clock.advance(seconds=86_400)
     assert await claimed(inbox) == ("sub_1", "clock")
 
 
@@ -105,7 +106,7 @@ async def test_a_moment_that_no_longer_counts_is_forgotten(inbox: Inbox, looks: 
     await looks.ask("sub_1", why="clock", due_at=clock() + DAY)
     await store(inbox, "evt_1")  # paid: the grace that was to end then is over
     assert await settle(inbox) == ["evt_1"]
-    clock.forward(2 * 86_400)
+    clock.advance(seconds=2 * 86_400)
     assert await claimed(inbox) is None
 
 
@@ -117,7 +118,7 @@ async def test_a_moment_that_somebody_wished_for_is_kept_until_it_comes(
     async with inbox.claim() as claim:
         assert claim is not None
         await claim.done(look_again_at=clock() + DAY)
-    clock.forward(3600)
+    clock.advance(seconds=3600)
     assert await claimed(inbox) == ("sub_1", "person:ada")
 
 
@@ -129,7 +130,7 @@ async def test_a_look_that_failed_is_repeated_and_given_up_only_until_tomorrow(
         assert claim is not None
         assert await claim.postpone("StripeUnavailable", "no answer")
     assert await claimed(inbox) is None
-    clock.forward(1)
+    clock.advance(seconds=1)
     assert (await inbox.backlog()).looks == {"waiting": 0, "due": 0, "failing": 1}
     async with pool.connection() as connection:
         await connection.execute("UPDATE looks SET attempts = 4319")
@@ -137,9 +138,9 @@ async def test_a_look_that_failed_is_repeated_and_given_up_only_until_tomorrow(
         assert claim is not None
         assert claim.known_reasons == {"StripeUnavailable"}
         assert not await claim.postpone("StripeUnavailable", "no answer for days")
-    clock.forward(86_300)
+    clock.advance(seconds=86_300)
     assert await claimed(inbox) is None
-    clock.forward(100)
+    clock.advance(seconds=100)
     assert await claimed(inbox) == ("sub_1", "clock")
 
 
@@ -156,7 +157,7 @@ async def test_a_refused_look_is_tried_again_when_the_plans_change_or_a_day_late
     assert await claimed(inbox) is None
     assert await inbox.revive(["UnknownPrice"]) == 1
     await refuse()
-    clock.forward(86_400)
+    clock.advance(seconds=86_400)
     assert await claimed(inbox) == ("sub_1", "clock")
 
 
@@ -167,7 +168,7 @@ async def test_what_was_given_up_with_its_events_is_settled_with_them_a_day_late
     async with inbox.claim() as claim:
         assert claim is not None
         await claim.refuse("NoSuchSubscription", "told to a person")
-    clock.forward(86_400)
+    clock.advance(seconds=86_400)
     assert await settle(inbox) == ["evt_1"]
     assert (await inbox.backlog()).unserved == {}
 
@@ -201,10 +202,10 @@ async def test_payloads_of_settled_events_are_emptied_after_ninety_days_and_ids_
     async with inbox.claim() as claim:
         assert claim is not None
         await claim.refuse("UnknownPrice", "told to a person")
-    clock.forward(89 * 86_400)
+    clock.advance(seconds=89 * 86_400)
     assert not await inbox.empty_old_payloads()
     await store(inbox, "evt_young", "sub_3")
-    clock.forward(2 * 86_400)
+    clock.advance(seconds=2 * 86_400)
     assert await inbox.empty_old_payloads()
     assert not await inbox.empty_old_payloads()
     async with pool.connection() as connection:
