@@ -13,18 +13,18 @@ from datetime import UTC, datetime
 from importlib import metadata
 
 from claw_crds.configuration import RuntimeReport, RuntimeUsage
-from claw_runtime.chat import Chat
 from claw_runtime.configuration import Configurations
-from claw_runtime.conversations import Conversations
 from claw_runtime.database import WAIT_SECONDS, Database, DatabaseAway
-from claw_runtime.holdings import Holdings
-from claw_runtime.memory import Memories
+from claw_runtime.memory.memories import Memories
 from claw_runtime.migrations import migrate
-from claw_runtime.model import Claude, Model
 from claw_runtime.settings import Settings
 from claw_runtime.skills import Skills
-from claw_runtime.usage import UsageLedger
-from claw_runtime.workspace import Workspace
+from claw_runtime.turns.chat import Chat
+from claw_runtime.turns.conversations import Conversations
+from claw_runtime.turns.model import Claude, Model
+from claw_runtime.usage.holdings import Holdings
+from claw_runtime.usage.ledger import UsageLedger
+from claw_runtime.workspace.files import Workspace
 
 log = logging.getLogger(__name__)
 

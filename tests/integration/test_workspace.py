@@ -13,7 +13,7 @@ from claw_crds.configuration import RuntimeConfiguration
 from claw_crds.v1alpha1 import WorkspaceFile
 from claw_runtime.database import Database
 from claw_runtime.migrations import migrate
-from claw_runtime.workspace import (
+from claw_runtime.workspace.files import (
     MAX_CHARACTERS,
     ContentTooLarge,
     InvalidContent,
@@ -210,7 +210,7 @@ def plant_links(disk: Path, outside: Path) -> None:
 async def test_a_disk_that_refuses_costs_the_copy_and_is_told_once(
     workspace: Workspace, disk: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    caplog.set_level(logging.INFO, "claw_runtime.workspace_mirror")
+    caplog.set_level(logging.INFO, "claw_runtime.workspace.mirror")
     await asyncio.to_thread(disk.write_text, "a file where the folder should be")
     await workspace.seed(PRO)
     await workspace.write("notes.md", "x")

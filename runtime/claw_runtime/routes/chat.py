@@ -8,13 +8,13 @@ from typing import Any
 
 from aiohttp import web
 
-from claw_runtime.chat import ChatReply, ChatRequest, Patient
-from claw_runtime.conversations import ConversationPage, MessagePage
 from claw_runtime.database import DatabaseAway
 from claw_runtime.logs import REQUEST_ID
 from claw_runtime.problems import INTERNAL, Problem, database_away
 from claw_runtime.routes import Call, Nothing
 from claw_runtime.routes.lists import PageQuery
+from claw_runtime.turns.chat import ChatReply, ChatRequest, Patient
+from claw_runtime.turns.conversations import ConversationPage, MessagePage
 
 log = logging.getLogger(__name__)
 

@@ -5,7 +5,7 @@ from typing import Annotated
 from pydantic import Field, StringConstraints
 
 from claw_crds.resource import Model
-from claw_runtime.memory import FoundMemories, Memory, MemoryPage, NewMemory
+from claw_runtime.memory.memories import FoundMemories, Memory, MemoryPage, NewMemory
 from claw_runtime.routes import Call, Nothing
 from claw_runtime.routes.lists import PageQuery
 from claw_runtime.text import Words

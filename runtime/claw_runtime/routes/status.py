@@ -7,9 +7,9 @@ from aiohttp import web
 from claw_crds.instance import State
 from claw_crds.plan import Limits
 from claw_crds.resource import Model, Timestamp
-from claw_runtime.chat import UsageAnswer, usage_answer
 from claw_runtime.problems import NOT_CONFIGURED, Problem, database_away
 from claw_runtime.routes import Call, Nothing
+from claw_runtime.turns.chat import UsageAnswer, usage_answer
 
 
 class Health(Model):

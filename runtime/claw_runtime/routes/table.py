@@ -3,9 +3,7 @@
 from typing import Any
 
 from claw_crds.configuration import CONFIGURATION_PATH, STATUS_PATH, RuntimeConfiguration, RuntimeReport
-from claw_runtime.chat import ChatReply, ChatRequest
-from claw_runtime.conversations import ConversationPage, MessagePage
-from claw_runtime.memory import FoundMemories, Memory, MemoryPage, NewMemory
+from claw_runtime.memory.memories import FoundMemories, Memory, MemoryPage, NewMemory
 from claw_runtime.problems import (
     DATABASE_AWAY,
     MODEL_BUSY,
@@ -23,6 +21,8 @@ from claw_runtime.routes.lists import PageQuery
 from claw_runtime.routes.memories import SearchQuery
 from claw_runtime.routes.workspace import File, FileList, NewContent
 from claw_runtime.skills import Skill, SkillList
+from claw_runtime.turns.chat import ChatReply, ChatRequest
+from claw_runtime.turns.conversations import ConversationPage, MessagePage
 
 CUSTOMER, CUSTOMER_ALWAYS, OPERATOR, OPEN = Access.CUSTOMER, Access.CUSTOMER_ALWAYS, Access.OPERATOR, Access.OPEN
 

@@ -13,9 +13,9 @@ from pydantic import Field
 from claw_crds.configuration import PlanConfiguration, RuntimeConfiguration, SkillChoices
 from claw_crds.plan import EVERY_SKILL
 from claw_crds.resource import Model
-from claw_runtime.holdings import Holdings, skills_switched_on
 from claw_runtime.problems import SKILL_DISABLED, SKILL_NOT_IN_PLAN, Problem, not_found
 from claw_runtime.skills.catalogue import CATALOGUE, Bundled
+from claw_runtime.usage.holdings import Holdings, skills_switched_on
 
 if TYPE_CHECKING:
     from claw_runtime.database import Database

@@ -10,8 +10,8 @@ from claw_crds.configuration import AssistantConfiguration
 from claw_crds.plan import Limits
 from claw_dev.simulators.claude.simulator import ClaudeSimulator, simulated_claude
 from claw_dev.simulators.faults import Fault, FaultKind
-from claw_runtime.limits import Tokens
 from claw_runtime.settings import Settings
+from claw_runtime.usage.limits import Tokens
 from tests.clock import Clock
 from tests.eventually import eventually
 from tests.integration.runtime.world import TOKEN, Runtime, Tables, running, settings

@@ -7,9 +7,9 @@ import pytest
 from claw_dev.ports import free_port
 from claw_dev.simulators.claude.simulator import ClaudeSimulator
 from claw_dev.simulators.faults import Fault, FaultKind
-from claw_runtime.model import Claude, Draft
 from claw_runtime.problems import Problem
-from claw_runtime.prompt import Prompt
+from claw_runtime.turns.model import Claude, Draft
+from claw_runtime.turns.prompt import Prompt
 
 PROMPT = Prompt(
     model="claude-test", stable="You are Ada.", volatile="Today is Sunday.", history=(), question="How are you?"

@@ -6,7 +6,7 @@ import pytest
 
 from claw_crds.configuration import PlanConfiguration
 from claw_crds.plan import Limits
-from claw_runtime.limits import Usage, day_after, month_after, month_of, refusal, remaining
+from claw_runtime.usage.limits import Usage, day_after, month_after, month_of, refusal, remaining
 
 
 def utc(*parts: int) -> datetime:

@@ -1,6 +1,6 @@
 """How a text is looked for."""
 
-from claw_runtime.memory import is_split_into_words, language_of, like_pattern, pairs_of
+from claw_runtime.memory.memories import is_split_into_words, language_of, like_pattern, pairs_of
 
 
 def test_languages_are_those_that_postgresql_has() -> None:

@@ -4,10 +4,10 @@ import uuid
 from datetime import UTC, datetime
 
 from claw_crds.configuration import AssistantConfiguration, PlanConfiguration, SkillChoices
-from claw_runtime.conversations import Said, recent
-from claw_runtime.memory import Memory
-from claw_runtime.prompt import stable_part, volatile_part
+from claw_runtime.memory.memories import Memory
 from claw_runtime.skills import Skill, resolve
+from claw_runtime.turns.conversations import Said, recent
+from claw_runtime.turns.prompt import stable_part, volatile_part
 
 NOW = datetime(2026, 11, 22, 23, 30, tzinfo=UTC)
 SECTIONS = [("AGENTS.md", "Rules.\n"), ("SOUL.md", "Calm.\n")]

@@ -4,8 +4,8 @@ from datetime import date
 
 import pytest
 
-from claw_runtime.workspace_files import is_path
-from claw_runtime.workspace_prompt import FILE_LIMIT, TOTAL_LIMIT, prompt_paths, prompt_sections
+from claw_runtime.workspace.initial import is_path
+from claw_runtime.workspace.sections import FILE_LIMIT, TOTAL_LIMIT, prompt_paths, prompt_sections
 from tests.unit.templates.pro_customer import TODAY
 
 PATHS = prompt_paths(TODAY)

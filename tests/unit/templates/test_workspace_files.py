@@ -13,7 +13,7 @@ import pytest
 
 from claw_crds.configuration import RuntimeConfiguration
 from claw_crds.v1alpha1 import WorkspaceFile
-from claw_runtime.workspace_files import initial_files
+from claw_runtime.workspace.initial import initial_files
 from tests.unit.templates.pro_customer import PRO, TODAY
 
 GOLDEN = Path(__file__).parent / "golden" / "pro"

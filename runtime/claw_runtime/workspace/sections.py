@@ -8,7 +8,7 @@ one that knows it has not.
 from collections.abc import Iterable, Mapping
 from datetime import date, timedelta
 
-from claw_runtime.workspace_files import STATE, note_of
+from claw_runtime.workspace.initial import STATE, note_of
 
 FILE_LIMIT = 20_000
 TOTAL_LIMIT = 60_000

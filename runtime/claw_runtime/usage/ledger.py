@@ -14,8 +14,8 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, LiteralString
 
 from claw_crds.configuration import PlanConfiguration
-from claw_runtime.limits import Tokens, Usage, day_after, month_of, refusal
 from claw_runtime.problems import limit_reached
+from claw_runtime.usage.limits import Tokens, Usage, day_after, month_of, refusal
 
 if TYPE_CHECKING:
     from claw_runtime.database import Connection, Database

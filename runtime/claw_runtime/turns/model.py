@@ -12,10 +12,10 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
-from claw_runtime.conversations import Said
-from claw_runtime.limits import Tokens
 from claw_runtime.problems import MODEL_BUSY, MODEL_FAILED, Problem
-from claw_runtime.prompt import Prompt
+from claw_runtime.turns.conversations import Said
+from claw_runtime.turns.prompt import Prompt
+from claw_runtime.usage.limits import Tokens
 
 if TYPE_CHECKING:
     from anthropic import APIError, AsyncAnthropic

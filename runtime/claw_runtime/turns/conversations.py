@@ -10,9 +10,9 @@ from pydantic import Field
 
 from claw_crds.resource import Model, Timestamp
 from claw_runtime import pages
-from claw_runtime.holdings import Holdings, count_agents
 from claw_runtime.problems import OTHER_AGENT, Problem, not_found
 from claw_runtime.text import headline
+from claw_runtime.usage.holdings import Holdings, count_agents
 
 if TYPE_CHECKING:
     from claw_runtime.database import Connection, Database

@@ -15,9 +15,9 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from claw_crds.configuration import RuntimeConfiguration
 from claw_runtime.problems import BODY_TOO_LARGE, INVALID_REQUEST, PRECONDITION_FAILED, Problem
-from claw_runtime.workspace_files import FOLLOW_THE_CONFIGURATION, initial_files, is_note, is_path
-from claw_runtime.workspace_mirror import Mirror
-from claw_runtime.workspace_prompt import prompt_paths, prompt_sections
+from claw_runtime.workspace.initial import FOLLOW_THE_CONFIGURATION, initial_files, is_note, is_path
+from claw_runtime.workspace.mirror import Mirror
+from claw_runtime.workspace.sections import prompt_paths, prompt_sections
 
 if TYPE_CHECKING:
     from claw_runtime.database import Database

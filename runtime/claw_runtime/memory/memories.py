@@ -17,9 +17,9 @@ from pydantic import Field, StringConstraints
 from claw_crds.configuration import PlanConfiguration
 from claw_crds.resource import Model, Timestamp
 from claw_runtime import pages
-from claw_runtime.holdings import Holdings, count_memories
 from claw_runtime.problems import limit_reached, not_found
 from claw_runtime.text import Text, Words
+from claw_runtime.usage.holdings import Holdings, count_memories
 
 if TYPE_CHECKING:
     from claw_runtime.database import Connection, Database

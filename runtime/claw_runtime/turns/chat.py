@@ -19,20 +19,20 @@ from claw_crds.configuration import RuntimeConfiguration
 from claw_crds.resource import Model as Document
 from claw_crds.resource import Timestamp
 from claw_runtime import skills as skill_rules
-from claw_runtime.conversations import Conversations, Strand
 from claw_runtime.database import DatabaseAway
-from claw_runtime.holdings import Holdings, count_agents
-from claw_runtime.limits import Usage, remaining
-from claw_runtime.memory import Memories
-from claw_runtime.model import Draft, Model
-from claw_runtime.prompt import DEFAULT_AGENT, RECALLED_MEMORIES, Prompt, stable_part, volatile_part
+from claw_runtime.memory.memories import Memories
 from claw_runtime.skills import Skill, Skills
 from claw_runtime.text import Name, Words
-from claw_runtime.usage import Reservation, UsageLedger
+from claw_runtime.turns.conversations import Conversations, Strand
+from claw_runtime.turns.model import Draft, Model
+from claw_runtime.turns.prompt import DEFAULT_AGENT, RECALLED_MEMORIES, Prompt, stable_part, volatile_part
+from claw_runtime.usage.holdings import Holdings, count_agents
+from claw_runtime.usage.ledger import Reservation, UsageLedger
+from claw_runtime.usage.limits import Usage, remaining
 
 if TYPE_CHECKING:
     from claw_runtime.database import Database
-    from claw_runtime.workspace import Workspace
+    from claw_runtime.workspace.files import Workspace
 
 log = logging.getLogger(__name__)
 

@@ -12,9 +12,9 @@ from datetime import UTC, datetime, tzinfo
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from claw_crds.configuration import AssistantConfiguration
-from claw_runtime.conversations import Said
-from claw_runtime.memory import Memory
+from claw_runtime.memory.memories import Memory
 from claw_runtime.skills import Skill
+from claw_runtime.turns.conversations import Said
 
 DEFAULT_AGENT = "main"
 RECALLED_MEMORIES = 8
