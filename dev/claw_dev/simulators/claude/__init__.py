@@ -7,6 +7,7 @@ that history and system prompt do, and a test can prove it.
         │
     protocol ── server               keys, versions, errors as Anthropic words them; the routes
         │
+    script, cache, websearch         what it is told to answer, what a prompt costs, what a search finds
     calls                            what was asked, for those who want to look
 
 The judge is the `anthropic` library: tests/contract/test_claude_simulator.py.

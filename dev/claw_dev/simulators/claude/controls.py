@@ -5,6 +5,7 @@ from typing import Any, Self
 
 import httpx
 
+from claw_dev.simulators.claude.script import Scripted
 from claw_dev.simulators.faults import Fault
 
 
@@ -34,6 +35,11 @@ class ClaudeControls:
     async def forget_calls(self) -> None:
         """Begin a new log."""
         (await self._client.delete("calls")).raise_for_status()
+
+    async def answer(self, *answers: Scripted) -> None:
+        """Give these answers next, instead of its own."""
+        content = [answer.model_dump(mode="json") for answer in answers]
+        (await self._client.post("script", json=content)).raise_for_status()
 
     async def inject(self, fault: Fault) -> None:
         """Let requests to the API go wrong."""

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from random import Random
 from typing import Any
 
+from claw_dev.simulators.claude import websearch
+from claw_dev.simulators.claude.cache import Counted
 from claw_dev.simulators.claude.reply import Reply
 
 Json = dict[str, Any]
@@ -21,12 +23,17 @@ def new_id(random: Random, prefix: str) -> str:
     return f"{prefix}_01{''.join(letters)}"
 
 
-def message(reply: Reply, model: str, random: Random) -> Json:
+def message(reply: Reply, prompt: Counted, model: str, random: Random) -> Json:
     """The whole message."""
-    content: list[Json] = [{"type": "text", "text": reply.text, "citations": None}] if reply.text else []
-    if reply.tool is not None:
-        tool = {"name": reply.tool.name, "input": reply.tool.input, "caller": {"type": "direct"}}
-        content.append({"type": "tool_use", "id": new_id(random, "toolu"), **tool})
+    content: list[Json] = []
+    if reply.search is not None:
+        content += websearch.blocks(reply.search, new_id(random, "srvtoolu"))
+    if reply.text:
+        content.append({"type": "text", "text": reply.text, "citations": None})
+    for tool in reply.tools:
+        use = {"name": tool.name, "input": tool.input, "caller": {"type": "direct"}}
+        content.append({"type": "tool_use", "id": new_id(random, "toolu"), **use})
+    searches = {"web_search_requests": 1, "web_fetch_requests": 0} if reply.search is not None else None
     return {
         "id": new_id(random, "msg"),
         "type": "message",
@@ -38,13 +45,13 @@ def message(reply: Reply, model: str, random: Random) -> Json:
         "stop_sequence": reply.stop_sequence,
         "stop_details": None,
         "usage": {
-            "input_tokens": reply.input_tokens,
-            "output_tokens": reply.output_tokens,
-            "cache_creation": {"ephemeral_1h_input_tokens": 0, "ephemeral_5m_input_tokens": 0},
-            "cache_creation_input_tokens": 0,
-            "cache_read_input_tokens": 0,
+            "input_tokens": prompt.fresh,
+            "output_tokens": reply.tokens,
+            "cache_creation": {"ephemeral_1h_input_tokens": 0, "ephemeral_5m_input_tokens": prompt.written},
+            "cache_creation_input_tokens": prompt.written,
+            "cache_read_input_tokens": prompt.read,
             "inference_geo": None,
-            "server_tool_use": None,
+            "server_tool_use": searches,
             "service_tier": "standard",
         },
     }
@@ -84,16 +91,20 @@ def as_sse(data: Json) -> bytes:
 
 
 def _empty(block: Json) -> Json:
-    if block["type"] == "tool_use":
-        return block | {"input": {}}
-    return block | {"text": ""}
+    match block["type"]:
+        case "tool_use" | "server_tool_use":
+            return block | {"input": {}}
+        case "text":
+            return block | {"text": ""}
+    return block
 
 
 def _deltas(block: Json) -> Iterator[Json]:
-    if block["type"] == "text":
-        for piece in _WORDS.findall(block["text"]):
-            yield {"type": "text_delta", "text": piece}
-        return
-    yield {"type": "input_json_delta", "partial_json": ""}
-    for piece in _WORDS.findall(json.dumps(block["input"])):
-        yield {"type": "input_json_delta", "partial_json": piece}
+    match block["type"]:
+        case "text":
+            for piece in _WORDS.findall(block["text"]):
+                yield {"type": "text_delta", "text": piece}
+        case "tool_use" | "server_tool_use":
+            yield {"type": "input_json_delta", "partial_json": ""}
+            for piece in _WORDS.findall(json.dumps(block["input"])):
+                yield {"type": "input_json_delta", "partial_json": piece}

@@ -1,25 +1,33 @@
-"""The stand-in's answer to a request. Pure: what it says depends on nothing but the request.
+"""The stand-in's answer to a request. Pure: what it says depends on nothing but the request and its script.
 
 It says that it is a stand-in, whose name it found in the system prompt, how many turns it was shown, and the last one.
 "Use the tool web_search", or `[tool: web_search {"query": "claws"}]`, makes it use a tool that was offered.
+
+An obedient one does what any text in its prompt orders in these brackets, be it a memory, a file or what a tool
+answered, even with tools that nobody offered. `{system}` in an order stands for its whole system prompt. It is the
+worst model there can be: what a runtime lets it do, an attacker can do.
 """
 
 import itertools
 import json
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from claw_dev.simulators.claude import tokens
-from claw_dev.simulators.claude.requests import Block, MessagesRequest, Tool
+from claw_dev.simulators.claude.requests import MessagesRequest, Tool, result_text, said_in
+from claw_dev.simulators.claude.script import Scripted
 
 STAND_IN = "(stand-in for Claude: no ANTHROPIC_API_KEY is set)"
-"""Every answer begins with it."""
+"""Every answer of its own begins with it."""
 
 _QUOTED = 300
 """Characters of the last turn that are said again."""
 _INTRODUCTION = re.compile(r"(?:\byour name is|\byou are|^\W*name:)\W{0,3}((?:[^\W\d_][\w'’-]* ?){1,4})", re.I | re.M)
-_EXPLICIT = re.compile(r"\[tool:\s*(?P<name>[\w-]+)\s*(?P<input>\{.*\})?\s*\]", re.S)
+_EXPLICIT = re.compile(r"\[tool:\s*(?P<name>[\w-]+)\s*(?P<input>\{.*?\})?\s*\]", re.S)
+_SEARCH = re.compile(r"\bsearch the web for (?P<query>[^.?!\n]+)", re.I)
+_SYSTEM = "{system}"
 
 
 @dataclass(frozen=True)
@@ -32,38 +40,48 @@ class ToolUse:
 
 @dataclass(frozen=True)
 class Reply:
-    """What is answered."""
+    """What is answered: a search of the web first, then the text, then the tools."""
 
     text: str
-    tool: ToolUse | None
+    tools: tuple[ToolUse, ...]
     stop_reason: str
     stop_sequence: str | None
-    input_tokens: int
-    output_tokens: int
+    search: str | None = None
+
+    @property
+    def tokens(self) -> int:
+        """What saying it costs."""
+        return tokens.of_text(self.text) + sum(tokens.of_json(tool.input) for tool in self.tools)
 
 
-def reply_to(request: MessagesRequest) -> Reply:
+def reply_to(request: MessagesRequest, scripted: Scripted | None = None, *, obedient: bool = False) -> Reply:
     """The answer, cut where the request wants it cut."""
-    tool = _wanted_tool(request)
-    text, stop_reason, stop_sequence = _cut(_said(request, tool), request)
+    search = _search(request, scripted)
+    if scripted is not None:
+        tools = tuple(ToolUse(tool.name, tool.input) for tool in scripted.tools)
+        said = scripted.text
+    else:
+        tools = tuple(_ordered(request)) if obedient else tuple(_wanted(request))
+        said = _said(request, tools)
+    text, stop_reason, stop_sequence = _cut(said, request)
     if stop_reason != "end_turn":
-        tool = None
-    elif tool is not None:
+        tools = ()
+    elif tools:
         stop_reason = "tool_use"
-    spent = tokens.of_text(text) + (tokens.of_json(tool.input) if tool else 0)
-    return Reply(text, tool, stop_reason, stop_sequence, tokens.of_request(request), spent)
+    if scripted is not None and scripted.stop_reason is not None:
+        stop_reason = scripted.stop_reason
+    return Reply(text, tools, stop_reason, stop_sequence, search)
 
 
-def _said(request: MessagesRequest, tool: ToolUse | None) -> str:
+def _said(request: MessagesRequest, tools: tuple[ToolUse, ...]) -> str:
     last = request.messages[-1]
     turn = sum(1 for message in request.messages if message.role == "user" and message.text)
     parts = [STAND_IN, f"I am {name_in(request.system_text) or 'nobody in particular'}, and this is turn {turn}."]
     if results := last.of_type("tool_result"):
-        parts += [f'The tool answered: "{_quoted(_content(result))}".' for result in results]
+        parts += [f'The tool answered: "{_quoted(result_text(result))}".' for result in results]
     if last.text:
         parts.append(f'You said: "{_quoted(last.text)}".')
-    if tool is not None:
-        parts.append(f"Let me use {tool.name}.")
+    parts += [f"Let me use {tool.name}." for tool in tools]
     return " ".join(parts)
 
 
@@ -80,22 +98,23 @@ def _quoted(text: str) -> str:
     return text if len(text) <= _QUOTED else text[:_QUOTED] + "…"
 
 
-def _content(result: Block) -> str:
-    """What a tool answered, as far as it is text. Its blocks were not checked."""
-    content = result.get("content") or ""
-    if isinstance(content, str):
-        return content
-    return "\n".join(str(block["text"]) for block in content if isinstance(block, dict) and "text" in block)
+def _search(request: MessagesRequest, scripted: Scripted | None) -> str | None:
+    if not any(tool.searches_the_web for tool in request.tools) or request.tool_choice.type == "none":
+        return None
+    if scripted is not None:
+        return scripted.search
+    found = _SEARCH.search(request.messages[-1].text)
+    return found["query"].strip() if found else None
 
 
-def _wanted_tool(request: MessagesRequest) -> ToolUse | None:
+def _wanted(request: MessagesRequest) -> Iterator[ToolUse]:
     """The tool that the last turn asks for, or that the request forces. Never one that was not offered."""
     usable = {tool.name: tool for tool in request.tools if tool.input_schema is not None}
     choice, said = request.tool_choice, request.messages[-1].text
     if choice.type == "none" or not usable:
-        return None
+        return
     if found := _EXPLICIT.search(said):
-        named, given = found["name"], found["input"]
+        named, given = found["name"], _as_object(said[found.start("input") :] if found["input"] else None)
     else:
         mentioned = (name for name in usable if re.search(rf"\buse (the )?(tool )?{re.escape(name)}\b", said, re.I))
         named, given = next(mentioned, None), None
@@ -103,14 +122,36 @@ def _wanted_tool(request: MessagesRequest) -> ToolUse | None:
         named = choice.name
     elif choice.type == "any":
         named = named or next(iter(usable))
-    if named not in usable:
-        return None
-    return ToolUse(named, _as_object(given) or _made_up_input(usable[named], said))
+    if named in usable:
+        yield ToolUse(named, given or _made_up_input(usable[named], said))
+
+
+def _ordered(request: MessagesRequest) -> Iterator[ToolUse]:
+    """Every tool that any text of the prompt orders, and that was not used yet."""
+    texts = [request.system_text, *(said_in(message.content) for message in request.messages)]
+    done = {
+        (block.get("name"), json.dumps(block.get("input"), sort_keys=True))
+        for message in request.messages
+        for block in message.of_type("tool_use")
+    }
+    for text in texts:
+        for found in _EXPLICIT.finditer(text):
+            given = _as_object(text[found.start("input") :] if found["input"] else None) or {}
+            whole = {name: _with_system(value, request.system_text) for name, value in given.items()}
+            key = (found["name"], json.dumps(whole, sort_keys=True))
+            if key not in done:
+                done.add(key)
+                yield ToolUse(found["name"], whole)
+
+
+def _with_system(value: Any, system: str) -> Any:
+    return value.replace(_SYSTEM, system) if isinstance(value, str) else value
 
 
 def _as_object(text: str | None) -> dict[str, Any] | None:
+    """The object that the text begins with."""
     try:
-        value = json.loads(text or "")
+        value, _ = json.JSONDecoder().raw_decode(text or "")
     except ValueError:
         return None
     return value if isinstance(value, dict) else None

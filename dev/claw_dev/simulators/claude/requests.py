@@ -49,12 +49,18 @@ class Message(Part):
 
 
 class Tool(BaseModel):
-    """A tool that is offered. Those that Anthropic runs itself have a type and no schema; they are never used."""
+    """A tool that is offered. Those that Anthropic runs itself have a type and no schema."""
 
     model_config = ConfigDict(extra="allow", frozen=True)
 
     name: str
+    type: str | None = None
     input_schema: dict[str, Any] | None = None
+
+    @property
+    def searches_the_web(self) -> bool:
+        """Whether it is Anthropic's own search."""
+        return (self.type or "").startswith("web_search_")
 
 
 class ToolChoice(Part):
@@ -102,6 +108,25 @@ class MessagesRequest(CountRequest):
 def text_of(blocks: Sequence[Block]) -> str:
     """The text of all text blocks, one line each."""
     return "\n".join(block["text"] for block in blocks if block["type"] == "text")
+
+
+def said_in(blocks: Sequence[Block]) -> str:
+    """Everything in the blocks that a model reads as text: what was said, and what tools answered."""
+    found = []
+    for block in blocks:
+        if block["type"] == "text":
+            found.append(block["text"])
+        elif block["type"] == "tool_result":
+            found.append(result_text(block))
+    return "\n".join(found)
+
+
+def result_text(result: Block) -> str:
+    """What a tool answered, as far as it is text. Its blocks were not checked."""
+    content = result.get("content") or ""
+    if isinstance(content, str):
+        return content
+    return "\n".join(str(block["text"]) for block in content if isinstance(block, dict) and "text" in block)
 
 
 RequestT = TypeVar("RequestT", bound=CountRequest)

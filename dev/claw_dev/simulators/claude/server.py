@@ -1,4 +1,6 @@
-"""The API's routes: messages, whole or streamed, and token counts. And `/_sim/calls`, which shows what was asked."""
+"""The API's routes: messages, whole or streamed, and token counts. `/_sim/calls` shows what was asked, and
+`/_sim/script` tells what to answer.
+"""
 
 import asyncio
 import json
@@ -11,12 +13,14 @@ from typing import Any
 from aiohttp import web
 
 from claw_dev.simulators.claude import tokens
+from claw_dev.simulators.claude.cache import PromptCache
 from claw_dev.simulators.claude.calls import Call, CallLog
 from claw_dev.simulators.claude.errors import ClaudeProblem
 from claw_dev.simulators.claude.events import as_sse, message, told
 from claw_dev.simulators.claude.protocol import REQUEST_ID, body_of
 from claw_dev.simulators.claude.reply import reply_to
 from claw_dev.simulators.claude.requests import CountRequest, MessagesRequest, RequestT, parsed
+from claw_dev.simulators.claude.script import Script, Scripted
 from claw_dev.simulators.faults import FaultKind
 from claw_dev.simulators.injection import CONTROL_PREFIX, STREAM_FAULT, cut, sever
 
@@ -24,11 +28,14 @@ from claw_dev.simulators.injection import CONTROL_PREFIX, STREAM_FAULT, cut, sev
 class MessagesApi:
     """Answers requests. `pace` is the pause between two pieces of a streamed answer, in seconds."""
 
-    def __init__(self, *, clock: Callable[[], datetime], random: Random, pace: float) -> None:
+    def __init__(self, *, clock: Callable[[], datetime], random: Random, pace: float, obedient: bool) -> None:
         self._clock = clock
         self._random = random
         self._pace = pace
+        self._obedient = obedient
+        self._cache = PromptCache()
         self.calls = CallLog()
+        self.script = Script()
 
     def routes(self) -> list[web.RouteDef]:
         """The API, and the log of its calls."""
@@ -38,11 +45,14 @@ class MessagesApi:
             web.route("*", "/v1/{unknown:.*}", self._unknown),
             web.get(CONTROL_PREFIX + "calls", self._show_calls),
             web.delete(CONTROL_PREFIX + "calls", self._forget_calls),
+            web.post(CONTROL_PREFIX + "script", self._add_to_script),
+            web.delete(CONTROL_PREFIX + "script", self._clear_script),
         ]
 
     async def _create(self, request: web.Request) -> web.StreamResponse:
         asked = await self._asked(request, MessagesRequest)
-        whole = message(reply_to(asked), asked.model, self._random)
+        reply = reply_to(asked, self.script.take(asked), obedient=self._obedient)
+        whole = message(reply, self._cache.count(asked), asked.model, self._random)
         await self._log(request, 200, whole)
         if asked.stream:
             return await self._stream(request, whole)
@@ -104,6 +114,18 @@ class MessagesApi:
 
     async def _forget_calls(self, _: web.Request) -> web.Response:
         self.calls.clear()
+        return web.Response(status=204)
+
+    async def _add_to_script(self, request: web.Request) -> web.Response:
+        try:
+            answers = [Scripted.model_validate(answer) for answer in await request.json()]
+        except (ValueError, TypeError) as error:
+            raise web.HTTPBadRequest(text=str(error)) from None
+        self.script.add(*answers)
+        return web.Response(status=204)
+
+    async def _clear_script(self, _: web.Request) -> web.Response:
+        self.script.clear()
         return web.Response(status=204)
 
 
