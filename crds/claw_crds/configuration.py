@@ -29,9 +29,52 @@ ENV_DATABASE_URL = "DATABASE_URL"
 ENV_CONFIGURATION_TOKEN_SHA256 = "CLAW_CONFIGURATION_TOKEN_SHA256"
 ENV_MODEL_BASE_URL = "ANTHROPIC_BASE_URL"
 ENV_MODEL_API_KEY = "ANTHROPIC_API_KEY"
+ENV_ENCRYPTION_KEY = "CLAW_ENCRYPTION_KEY"
+"""Of what the runtime keeps encrypted in its database: 32 bytes, base64url. Derived from the instance's Secret."""
 ENV_WORKSPACE_DIR = "CLAW_WORKSPACE_DIR"
 ENV_FINGERPRINT = "CLAW_FINGERPRINT"
 """Which deployment this is. The runtime repeats it in its report, so that nobody takes an old one for the new."""
+
+# What all runtimes of a fleet share, each of it optional: the operator hands on its own variables of these names.
+ENV_FRONT_URL = "CLAW_FRONT_URL"
+"""Where the webhook service is reached: it takes Google's calls for all runtimes, and sends their mails."""
+ENV_GOOGLE_CLIENT_ID = "CLAW_GOOGLE_CLIENT_ID"
+ENV_GOOGLE_CLIENT_SECRET = "CLAW_GOOGLE_CLIENT_SECRET"
+ENV_GOOGLE_TOPIC = "CLAW_GOOGLE_TOPIC"
+"""The Pub/Sub topic that Gmail publishes to: projects/…/topics/…; without it mail is not pushed."""
+ENV_GOOGLE_PUSH_ACCOUNT = "CLAW_GOOGLE_PUSH_ACCOUNT"
+"""The service account in whose name Pub/Sub signs its pushes."""
+ENV_GOOGLE_URL = "CLAW_GOOGLE_URL"
+"""Instead of all of Google's hosts; for tests."""
+ENV_SEARCH_URL = "CLAW_SEARCH_URL"
+ENV_SEARCH_API_KEY = "CLAW_SEARCH_API_KEY"
+"""A search API, instead of the model provider's own search."""
+ENV_EMBEDDINGS_URL = "CLAW_EMBEDDINGS_URL"
+ENV_EMBEDDINGS_API_KEY = "CLAW_EMBEDDINGS_API_KEY"
+ENV_EMBEDDINGS_MODEL = "CLAW_EMBEDDINGS_MODEL"
+"""Makes memory search use meaning as well as words; any API that is shaped like OpenAI's."""
+ENV_SNAPSHOT_URL = "CLAW_SNAPSHOT_URL"
+"""s3://bucket/prefix, where copies of workspaces are kept."""
+ENV_SNAPSHOT_ENDPOINT = "CLAW_SNAPSHOT_ENDPOINT"
+ENV_SNAPSHOT_ACCESS_KEY_ID = "CLAW_SNAPSHOT_ACCESS_KEY_ID"
+ENV_SNAPSHOT_SECRET_ACCESS_KEY = "CLAW_SNAPSHOT_SECRET_ACCESS_KEY"
+SHARED_VARIABLES = (
+    ENV_FRONT_URL,
+    ENV_GOOGLE_CLIENT_ID,
+    ENV_GOOGLE_CLIENT_SECRET,
+    ENV_GOOGLE_TOPIC,
+    ENV_GOOGLE_PUSH_ACCOUNT,
+    ENV_GOOGLE_URL,
+    ENV_SEARCH_URL,
+    ENV_SEARCH_API_KEY,
+    ENV_EMBEDDINGS_URL,
+    ENV_EMBEDDINGS_API_KEY,
+    ENV_EMBEDDINGS_MODEL,
+    ENV_SNAPSHOT_URL,
+    ENV_SNAPSHOT_ENDPOINT,
+    ENV_SNAPSHOT_ACCESS_KEY_ID,
+    ENV_SNAPSHOT_SECRET_ACCESS_KEY,
+)
 
 
 class KeyHash(Model):
@@ -49,12 +92,23 @@ class InstanceIdentity(Model):
     uid: str
 
 
+class ModelPrices(Model):
+    """What the model's provider charges us for a million tokens, in the currency's smallest unit."""
+
+    currency: str = "usd"
+    per_million_input_tokens: int = 0
+    per_million_output_tokens: int = 0
+
+
 class PlanConfiguration(Model):
     """What the plan promises, as far as the runtime enforces it."""
 
     name: str
     display_name: str
     limits: Limits = Limits()
+    storage_bytes: int | None = None
+    """Of the database. The provider refuses more as well, but less politely."""
+    prices: ModelPrices | None = None
     skills: tuple[str, ...] = ()
     """Names of skills; `*` stands for every bundled one."""
 

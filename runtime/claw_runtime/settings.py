@@ -6,6 +6,7 @@ from typing import Annotated
 from pydantic import AnyHttpUrl, Field, SecretStr, StringConstraints, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from claw_crds import configuration as wire
 from claw_crds.configuration import (
     ENV_CONFIGURATION_TOKEN_SHA256,
     ENV_DATABASE_URL,
@@ -31,6 +32,22 @@ class Settings(BaseSettings):
     model_api_key: SecretStr = Field(alias=ENV_MODEL_API_KEY, min_length=1)
     workspace_dir: Path = Field(default=Path("workspace"), alias=ENV_WORKSPACE_DIR)
     fingerprint: str | None = Field(default=None, alias=ENV_FINGERPRINT)
+    encryption_key: SecretStr | None = Field(default=None, alias=wire.ENV_ENCRYPTION_KEY)
+    front_url: AnyHttpUrl | None = Field(default=None, alias=wire.ENV_FRONT_URL)
+    google_client_id: str | None = Field(default=None, alias=wire.ENV_GOOGLE_CLIENT_ID)
+    google_client_secret: SecretStr | None = Field(default=None, alias=wire.ENV_GOOGLE_CLIENT_SECRET)
+    google_topic: str | None = Field(default=None, alias=wire.ENV_GOOGLE_TOPIC)
+    google_push_account: str | None = Field(default=None, alias=wire.ENV_GOOGLE_PUSH_ACCOUNT)
+    google_url: AnyHttpUrl | None = Field(default=None, alias=wire.ENV_GOOGLE_URL)
+    search_url: AnyHttpUrl | None = Field(default=None, alias=wire.ENV_SEARCH_URL)
+    search_api_key: SecretStr | None = Field(default=None, alias=wire.ENV_SEARCH_API_KEY)
+    embeddings_url: AnyHttpUrl | None = Field(default=None, alias=wire.ENV_EMBEDDINGS_URL)
+    embeddings_api_key: SecretStr | None = Field(default=None, alias=wire.ENV_EMBEDDINGS_API_KEY)
+    embeddings_model: str | None = Field(default=None, alias=wire.ENV_EMBEDDINGS_MODEL)
+    snapshot_url: str | None = Field(default=None, alias=wire.ENV_SNAPSHOT_URL, pattern=r"^s3://[a-z0-9.-]+(/.*)?$")
+    snapshot_endpoint: AnyHttpUrl | None = Field(default=None, alias=wire.ENV_SNAPSHOT_ENDPOINT)
+    snapshot_access_key_id: str | None = Field(default=None, alias=wire.ENV_SNAPSHOT_ACCESS_KEY_ID)
+    snapshot_secret_access_key: SecretStr | None = Field(default=None, alias=wire.ENV_SNAPSHOT_SECRET_ACCESS_KEY)
 
     model_config = SettingsConfigDict(
         frozen=True, populate_by_name=True, env_ignore_empty=True, hide_input_in_errors=True, extra="ignore"

@@ -11,6 +11,11 @@ def is_storable(text: str) -> bool:
     return "\x00" not in text and (text.isascii() or not re.search("[\ud800-\udfff]", text))
 
 
+def storable(text: str) -> str:
+    """The text as PostgreSQL can keep it: what it cannot is replaced by U+FFFD."""
+    return text if is_storable(text) else re.sub("[\x00\ud800-\udfff]", "\ufffd", text)
+
+
 def _storable(text: str) -> str:
     if not is_storable(text):
         raise ValueError("must be Unicode text without the character U+0000")

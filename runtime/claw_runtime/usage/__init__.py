@@ -1,0 +1,1 @@
+"""What was used, what there is, and the plan's limits on both."""

@@ -1,0 +1,1 @@
+"""The web, entered with care: public addresses only, a bounded number of bytes, and what is read is no order."""
