@@ -19,8 +19,10 @@ from claw_runtime.memory.memories import Memories
 from claw_runtime.migrations import migrate
 from claw_runtime.settings import Settings
 from claw_runtime.skills import Skills
+from claw_runtime.tools.toolbox import Toolbox
 from claw_runtime.turns.chat import Chat
 from claw_runtime.turns.conversations import Conversations
+from claw_runtime.turns.loop import Loop
 from claw_runtime.turns.model import Claude, Model
 from claw_runtime.usage.holdings import Holdings
 from claw_runtime.usage.ledger import UsageLedger
@@ -162,7 +164,7 @@ def assemble(
             usage=usage,
             holdings=holdings,
             workspace=workspace,
-            model=model,
+            loop=Loop(model, Toolbox(())),
             clock=clock,
         ),
         heartbeat_seconds=heartbeat_seconds,

@@ -58,6 +58,14 @@ class EventStream:
         """As in Listener."""
         await self.send("text", {"text": piece})
 
+    async def tool_started(self, use_id: str, name: str) -> None:
+        """As in Listener."""
+        await self.send("tool_start", {"id": use_id, "name": name})
+
+    async def tool_ended(self, use_id: str, name: str, ok: bool, seconds: float) -> None:
+        """As in Listener."""
+        await self.send("tool_end", {"id": use_id, "name": name, "ok": ok, "seconds": round(seconds, 3)})
+
     async def send(self, event: str, data: Any) -> None:
         """One event. Raises ConnectionResetError when the client is gone."""
         await self._write(f"event: {event}\ndata: {json.dumps(data, ensure_ascii=False)}\n\n")

@@ -56,6 +56,11 @@ def resolve(plan: PlanConfiguration, spec: SkillChoices, chosen: Mapping[str, bo
     )
 
 
+def enabled(skills: tuple[Skill, ...]) -> frozenset[str]:
+    """The names of those that may be used now."""
+    return frozenset(skill.name for skill in skills if skill.enabled and skill.available)
+
+
 def require(skills: tuple[Skill, ...], plan: PlanConfiguration, name: str) -> None:
     """Go on only with the skill. Raises Problem."""
     skill = next(skill for skill in skills if skill.name == name)

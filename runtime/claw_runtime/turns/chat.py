@@ -11,7 +11,7 @@ import uuid
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TYPE_CHECKING, Annotated, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 from pydantic import Field, StringConstraints
 
@@ -21,14 +21,16 @@ from claw_crds.resource import Timestamp
 from claw_runtime import skills as skill_rules
 from claw_runtime.database import DatabaseAway
 from claw_runtime.memory.memories import Memories
-from claw_runtime.skills import Skill, Skills
+from claw_runtime.skills import Skill, Skills, enabled
 from claw_runtime.text import Name, Words
-from claw_runtime.turns.conversations import Conversations, Strand
-from claw_runtime.turns.model import Draft, Model
-from claw_runtime.turns.prompt import DEFAULT_AGENT, RECALLED_MEMORIES, Prompt, stable_part, volatile_part
+from claw_runtime.tools import ToolContext
+from claw_runtime.turns.conversations import WHOLE_TURNS, Conversations, Strand, as_messages
+from claw_runtime.turns.loop import Listener, Loop, Thought
+from claw_runtime.turns.messages import Message, Prompt
+from claw_runtime.turns.prompt import DEFAULT_AGENT, RECALLED_MEMORIES, stable_part, volatile_part
 from claw_runtime.usage.holdings import Holdings, count_agents
 from claw_runtime.usage.ledger import Reservation, UsageLedger
-from claw_runtime.usage.limits import Usage, remaining
+from claw_runtime.usage.limits import Tokens, Usage, remaining
 
 if TYPE_CHECKING:
     from claw_runtime.database import Database
@@ -62,23 +64,21 @@ class UsageAnswer(Document):
     resets_at: Timestamp
 
 
+class ToolAnswer(Document):
+    """A tool that was used for an answer."""
+
+    name: str
+    ok: bool
+    seconds: float
+
+
 class ChatReply(Document):
     """An answer."""
 
     reply: str
     conversation_id: uuid.UUID
+    tools: tuple[ToolAnswer, ...] = ()
     usage: UsageAnswer
-
-
-class Listener(Protocol):
-    """Whoever waits for the answer."""
-
-    gone: bool
-    """Whether they hung up."""
-
-    async def text(self, piece: str) -> None:
-        """The next piece of the answer."""
-        ...
 
 
 @dataclass
@@ -88,6 +88,12 @@ class Patient:
     gone: bool = field(default=False, init=False)
 
     async def text(self, piece: str) -> None:
+        """As in Listener."""
+
+    async def tool_started(self, use_id: str, name: str) -> None:
+        """As in Listener."""
+
+    async def tool_ended(self, use_id: str, name: str, ok: bool, seconds: float) -> None:
         """As in Listener."""
 
 
@@ -116,7 +122,7 @@ class Chat:
         usage: UsageLedger,
         holdings: Holdings,
         workspace: "Workspace",
-        model: Model,
+        loop: Loop,
         clock: Callable[[], datetime],
     ) -> None:
         self._database = database
@@ -126,7 +132,7 @@ class Chat:
         self._usage = usage
         self._holdings = holdings
         self._workspace = workspace
-        self._model = model
+        self._loop = loop
         self._clock = clock
         self._finishing: set[asyncio.Task[Any]] = set()
 
@@ -136,17 +142,21 @@ class Chat:
         skill_rules.require(skills, configuration.plan, "chat")
         strand = await self._conversations.strand(request.conversation_id, request.agent_id, DEFAULT_AGENT)
         reservation = await self._usage.reserve(configuration.plan, strand.agent_id)
-        draft = Draft()
+        thought = Thought()
         try:
             prompt = await self._prompt(configuration, skills, strand, request.message)
-            await self._model.answer(prompt, draft, listener.text)
+            context = ToolContext(configuration, strand.agent_id, strand.id, reservation.id)
+            await self._loop.think(prompt, context, enabled(skills), thought, listener)
         except BaseException:
-            await self._to_the_end(self._unfinished(strand, reservation, request.message, draft, listener))
+            await self._to_the_end(self._unfinished(strand, reservation, request.message, thought, listener))
             raise
-        usage = await self._to_the_end(self._settle(strand, reservation, request.message, draft))
+        usage = await self._to_the_end(self._settle(strand, reservation, request.message, thought))
         return ChatReply(
-            reply=draft.text,
+            reply=thought.text,
             conversation_id=strand.id,
+            tools=tuple(
+                ToolAnswer(name=used.name, ok=used.ok, seconds=round(used.seconds, 3)) for used in thought.used
+            ),
             usage=usage_answer(usage, configuration.plan.limits.messages_per_month),
         )
 
@@ -155,25 +165,30 @@ class Chat:
     ) -> Prompt:
         sections = await self._workspace.prompt_sections()
         customer = configuration.customer
-        remembers = any(skill.enabled for skill in skills if skill.name == "memory")
+        names = enabled(skills)
+        remembers = "memory" in names
         memories = await self._memories.recall(question, customer.locale, RECALLED_MEMORIES) if remembers else ()
         return Prompt(
             model=configuration.assistant.model,
             stable=stable_part(configuration.assistant, strand.agent_id, sections, skills),
             volatile=volatile_part(memories, customer.timezone, self._clock()),
-            history=strand.history,
-            question=question,
+            messages=(*as_messages(strand.history, WHOLE_TURNS), Message("user", question)),
+            tools=self._loop.tools(names, "chat"),
         )
 
-    async def _settle(self, strand: Strand, reservation: Reservation, question: str, draft: Draft) -> Usage:
+    async def _settle(self, strand: Strand, reservation: Reservation, question: str, thought: Thought) -> Usage:
         """Record the turn and its cost. The database may have gone while the model was answering: wait a little."""
+        transcript = None if thought.plain else thought.transcript
+        cost = Tokens(thought.tokens.read, thought.tokens.output)
         for attempt in range(1, SETTLE_ATTEMPTS + 1):
             try:
                 async with self._database.connection() as connection, connection.transaction():
-                    is_new = await self._conversations.record(connection, strand, reservation.id, question, draft.text)
+                    is_new = await self._conversations.record(
+                        connection, strand, reservation.id, question, thought.text, transcript
+                    )
                     if not is_new:  # the commit before did succeed, only its answer was lost
                         break
-                    usage = await self._usage.settle(connection, reservation, draft.tokens)
+                    usage = await self._usage.settle(connection, reservation, cost)
                     agents = await count_agents(connection) if strand.is_new else self._holdings.agents
             except DatabaseAway:
                 back = attempt < SETTLE_ATTEMPTS and await self._database.wait_until_present(SETTLE_WAIT_SECONDS)
@@ -186,10 +201,10 @@ class Chat:
         return await self._usage.load()
 
     async def _unfinished(
-        self, strand: Strand, reservation: Reservation, question: str, draft: Draft, listener: Listener
+        self, strand: Strand, reservation: Reservation, question: str, thought: Thought, listener: Listener
     ) -> None:
-        if listener.gone and draft.text.strip():
-            await self._settle(strand, reservation, question, draft)
+        if listener.gone and thought.text:
+            await self._settle(strand, reservation, question, thought)
             return
         try:
             await self._usage.give_back(reservation)

@@ -1,17 +1,19 @@
 """Conversations: turns of a question and its answer, recorded both or not at all."""
 
+import json
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
 
 from claw_crds.resource import Model, Timestamp
 from claw_runtime import pages
 from claw_runtime.problems import OTHER_AGENT, Problem, not_found
-from claw_runtime.text import headline
+from claw_runtime.text import headline, storable
+from claw_runtime.turns.messages import Message as ModelMessage
 from claw_runtime.usage.holdings import Holdings, count_agents
 
 if TYPE_CHECKING:
@@ -19,7 +21,9 @@ if TYPE_CHECKING:
 
 HISTORY_MESSAGES = 40
 HISTORY_CHARACTERS = 60_000
-"""What of a conversation goes with the next question: the newest turns within both bounds."""
+WHOLE_TURNS = 3
+"""What of a conversation goes with the next question: the newest turns within both bounds, and the newest of these with
+what tools answered: later on, what was said about it is enough."""
 
 Role = Literal["user", "assistant"]
 
@@ -59,10 +63,12 @@ class MessagePage(Conversation):
 
 @dataclass(frozen=True)
 class Said:
-    """One message as the model reads it."""
+    """One message of a conversation's past."""
 
     role: Role
     content: str
+    transcript: list[dict[str, Any]] | None = None
+    """Of an answer that took more than words: the messages from its question to its end."""
 
 
 @dataclass(frozen=True)
@@ -87,6 +93,18 @@ def recent(newest_first: Sequence[Said], messages: int, characters: int) -> tupl
     return tuple(reversed(kept))
 
 
+def as_messages(history: Sequence[Said], whole_turns: int) -> tuple[ModelMessage, ...]:
+    """The past as the model reads it: the last turns with what tools answered, those before as mere words."""
+    found: list[ModelMessage] = []
+    first_whole = len(history) - 2 * whole_turns
+    for position, said in enumerate(history):
+        if said.transcript and position >= first_whole:
+            found += [ModelMessage(message["role"], tuple(message["content"])) for message in said.transcript]
+        else:
+            found.append(ModelMessage(said.role, said.content))
+    return tuple(found)
+
+
 class Conversations:
     """The instance's conversations. Every method raises DatabaseAway."""
 
@@ -109,7 +127,7 @@ class Conversations:
             if agent_id is not None and agent_id != found["agent_id"]:
                 raise Problem(OTHER_AGENT, f"This conversation is one with the agent {found['agent_id']}.")
             cursor = await connection.execute(
-                """select role, content from messages where conversation_id = %(id)s
+                """select role, content, transcript from messages where conversation_id = %(id)s
                    order by id desc limit %(limit)s""",
                 {"id": conversation_id, "limit": HISTORY_MESSAGES},
             )
@@ -118,7 +136,13 @@ class Conversations:
         return Strand(conversation_id, found["agent_id"], is_new=False, history=history)
 
     async def record(
-        self, connection: "Connection", strand: Strand, turn: uuid.UUID, question: str, answer: str
+        self,
+        connection: "Connection",
+        strand: Strand,
+        turn: uuid.UUID,
+        question: str,
+        answer: str,
+        transcript: Sequence[ModelMessage] | None = None,
     ) -> bool:
         """Record the turn in the caller's transaction; False when it was recorded already, and nothing was done.
 
@@ -132,6 +156,7 @@ class Conversations:
             "turn": turn,
             "question": question,
             "answer": answer,
+            "transcript": _json(transcript),
         }
         cursor = await connection.execute("select 1 from messages where turn = %(turn)s", values)
         if await cursor.fetchone() is not None:
@@ -146,10 +171,11 @@ class Conversations:
             # Also locks the row, so that two answers given at the same moment are recorded one after the other.
             await connection.execute("update conversations set updated_at = %(now)s where id = %(id)s", values)
         await connection.execute(
-            """insert into messages (conversation_id, turn, role, content, created_at)
-               select c.id, %(turn)s, said.role, said.content, %(now)s
-                 from conversations c, (values (1, 'user', %(question)s), (2, 'assistant', %(answer)s))
-                      as said (place, role, content)
+            """insert into messages (conversation_id, turn, role, content, transcript, created_at)
+               select c.id, %(turn)s, said.role, said.content, said.transcript, %(now)s
+                 from conversations c, (values (1, 'user', %(question)s, null::jsonb),
+                                               (2, 'assistant', %(answer)s, %(transcript)s::jsonb))
+                      as said (place, role, content, transcript)
                 where c.id = %(id)s order by said.place""",
             values,
         )
@@ -199,3 +225,20 @@ class Conversations:
                 raise not_found("conversation with this id")
             agents = await count_agents(connection)
         self._holdings.agents = agents
+
+
+def _json(transcript: Sequence[ModelMessage] | None) -> str | None:
+    if transcript is None:
+        return None
+    return json.dumps([{"role": message.role, "content": _storable(message.content)} for message in transcript])
+
+
+def _storable(value: Any) -> Any:
+    """What a model wrote may hold what PostgreSQL cannot keep."""
+    if isinstance(value, str):
+        return storable(value)
+    if isinstance(value, Mapping):
+        return {storable(name): _storable(member) for name, member in value.items()}
+    if isinstance(value, list | tuple):
+        return [_storable(entry) for entry in value]
+    return value

@@ -89,4 +89,6 @@ class Prompt:
     messages: tuple[Message, ...]
     """Ends with the user's."""
     tools: tuple[ToolDefinition | ServerTool, ...] = ()
+    may_use_tools: bool = True
+    """Without it they are still told of: the API wants to know the tools that were used earlier in the messages."""
     max_tokens: int = 4096

@@ -9,21 +9,18 @@ what a lost connection left behind is an error, not a short answer.
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from claw_runtime.problems import MODEL_BUSY, MODEL_FAILED, Problem
-from claw_runtime.turns.conversations import Said
-from claw_runtime.turns.prompt import Prompt
-from claw_runtime.usage.limits import Tokens
+from claw_runtime.turns.draft import Draft
+from claw_runtime.turns.messages import Block, Message, Prompt, ServerTool, ToolDefinition
 
 if TYPE_CHECKING:
     from anthropic import APIError, AsyncAnthropic
-    from anthropic.types import MessageParam, RawMessageStreamEvent, TextBlockParam
+    from anthropic.types import MessageParam, TextBlockParam, ToolUnionParam
 
 log = logging.getLogger(__name__)
 
-MAX_ANSWER_TOKENS = 4096
 RETRIES = 2
 """By the client, with backoff and jitter, before the answer has begun."""
 LONGEST_RETRY_AFTER = 5.0
@@ -36,27 +33,6 @@ ANSWER_SECONDS = 600.0
 """For the whole answer. Shorter than a reservation lasts."""
 
 OnText = Callable[[str], Awaitable[None]]
-
-
-@dataclass
-class Draft:
-    """An answer while it is being given: still worth something when the customer hangs up."""
-
-    parts: list[str] = field(default_factory=list)
-    input_tokens: int = 0
-    output_tokens: int = 0
-    complete: bool = False
-
-    @property
-    def text(self) -> str:
-        """What was said so far."""
-        return "".join(self.parts)
-
-    @property
-    def tokens(self) -> Tokens:
-        """What it cost so far. The final count comes at the end; until then, four characters are about a token."""
-        said = 0 if self.complete else sum(map(len, self.parts)) // 4
-        return Tokens(self.input_tokens, max(self.output_tokens, said))
 
 
 class Model(Protocol):
@@ -87,7 +63,7 @@ class Claude:
     async def answer(self, prompt: Prompt, draft: Draft, on_text: OnText) -> None:
         """As in Model."""
         client = await self._connected()
-        from anthropic import APIError
+        from anthropic import APIError, omit
         from httpx2 import HTTPError
 
         try:
@@ -95,14 +71,16 @@ class Claude:
                 async with asyncio.timeout(self._begin):
                     stream = await client.messages.create(
                         model=prompt.model,
-                        max_tokens=MAX_ANSWER_TOKENS,
+                        max_tokens=prompt.max_tokens,
                         system=_system(prompt),
                         messages=_messages(prompt),
+                        tools=_tools(prompt),
+                        tool_choice=omit if prompt.may_use_tools or not prompt.tools else {"type": "none"},
                         stream=True,
                     )
                 async with stream:
                     async for event in stream:
-                        if text := _take(event, draft):
+                        if text := draft.take(event):
                             await on_text(text)
         except APIError as error:
             raise _problem(error) from error
@@ -115,9 +93,6 @@ class Claude:
         if not draft.complete:
             log.warning("the model's answer was cut", extra={"cause": "no last event"})
             raise _failed("The language model stopped in the middle of its answer.")
-        if not draft.text.strip():
-            log.warning("the model answered nothing")
-            raise _failed("The language model gave no answer to this.")
 
     async def close(self) -> None:
         """As in Model."""
@@ -154,38 +129,38 @@ async def _do_not_wait_long(request: Any, call_next: Callable[[Any], Awaitable[A
     return response
 
 
+_KEEP: Block = {"cache_control": {"type": "ephemeral"}}
+"""Marks the end of what the provider may keep for the next question: tools and the stable part, then the history."""
+
+
 def _system(prompt: Prompt) -> "list[TextBlockParam]":
-    return [
-        {"type": "text", "text": prompt.stable, "cache_control": {"type": "ephemeral"}},
-        {"type": "text", "text": prompt.volatile},
-    ]
+    stable: TextBlockParam = {"type": "text", "text": prompt.stable, "cache_control": {"type": "ephemeral"}}
+    return [stable, {"type": "text", "text": prompt.volatile}] if prompt.volatile else [stable]
 
 
 def _messages(prompt: Prompt) -> "list[MessageParam]":
-    return [*map(_message, prompt.history), {"role": "user", "content": prompt.question}]
+    *earlier, last = prompt.messages
+    if not earlier:
+        return [_message(last)]
+    return [*map(_message, earlier[:-1]), _message(earlier[-1], keep=True), _message(last)]
 
 
-def _message(said: Said) -> "MessageParam":
-    if said.role == "user":
-        return {"role": "user", "content": said.content}
-    return {"role": "assistant", "content": said.content}
+def _message(message: Message, *, keep: bool = False) -> "MessageParam":
+    content: Any = message.content
+    if keep:
+        blocks = [{"type": "text", "text": content}] if isinstance(content, str) else content
+        content = [*blocks[:-1], blocks[-1] | _KEEP]
+    return cast("MessageParam", {"role": message.role, "content": content})
 
 
-def _take(event: "RawMessageStreamEvent", draft: Draft) -> str:
-    """Put the event into the draft; returns the new text in it."""
-    if event.type == "message_start":
-        usage = event.message.usage
-        cached = (usage.cache_creation_input_tokens or 0) + (usage.cache_read_input_tokens or 0)
-        draft.input_tokens = usage.input_tokens + cached
-        draft.output_tokens = usage.output_tokens
-    elif event.type == "content_block_delta" and event.delta.type == "text_delta":
-        draft.parts.append(event.delta.text)
-        return event.delta.text
-    elif event.type == "message_delta":
-        draft.output_tokens = event.usage.output_tokens
-    elif event.type == "message_stop":
-        draft.complete = True
-    return ""
+def _tools(prompt: Prompt) -> "list[ToolUnionParam]":
+    return cast("list[ToolUnionParam]", [_tool(tool) for tool in prompt.tools])
+
+
+def _tool(tool: ToolDefinition | ServerTool) -> Block:
+    if isinstance(tool, ServerTool):
+        return {"type": tool.type, "name": tool.name, **tool.options}
+    return {"name": tool.name, "description": tool.description, "input_schema": dict(tool.input_schema)}
 
 
 def _problem(error: "APIError") -> Problem:
@@ -206,6 +181,12 @@ def _problem(error: "APIError") -> Problem:
     if isinstance(error, APIConnectionError):
         return _failed("The language model could not be reached.")
     return _failed("The language model's answer could not be understood.")
+
+
+def no_answer() -> Problem:
+    """The model said nothing at all."""
+    log.warning("the model answered nothing")
+    return _failed("The language model gave no answer to this.")
 
 
 def _failed(what: str) -> Problem:

@@ -7,30 +7,15 @@ give orders later.
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime, tzinfo
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from claw_crds.configuration import AssistantConfiguration
 from claw_runtime.memory.memories import Memory
 from claw_runtime.skills import Skill
-from claw_runtime.turns.conversations import Said
 
 DEFAULT_AGENT = "main"
 RECALLED_MEMORIES = 8
-
-
-@dataclass(frozen=True)
-class Prompt:
-    """One question with everything that goes with it."""
-
-    model: str
-    stable: str
-    """The same for many questions."""
-    volatile: str
-    """For this question."""
-    history: tuple[Said, ...]
-    question: str
 
 
 def stable_part(

@@ -23,6 +23,15 @@ def last_request(claude: ClaudeSimulator) -> dict[str, Any]:
     return request
 
 
+def said_in(request: dict[str, Any]) -> list[tuple[str, str]]:
+    """Who said what in a request, as far as it is text."""
+    return [(message["role"], text_of(message["content"])) for message in request["messages"]]
+
+
+def text_of(content: Any) -> str:
+    return content if isinstance(content, str) else "".join(block.get("text", "") for block in content)
+
+
 def system_of(request: dict[str, Any]) -> str:
     return "\n".join(block["text"] for block in request["system"])
 
@@ -61,7 +70,7 @@ async def test_a_conversation_goes_on_where_it_was(runtime: Runtime, claude: Cla
     second = (await runtime.chat("What is my name?", conversationId=first["conversationId"])).json
 
     assert second["conversationId"] == first["conversationId"]
-    said = [(message["role"], message["content"]) for message in last_request(claude)["messages"]]
+    said = said_in(last_request(claude))
     assert said == [
         ("user", "My name is Ada."),
         ("assistant", first["reply"]),
@@ -214,7 +223,7 @@ async def test_a_failed_turn_leaves_the_conversation_as_it_was(runtime: Runtime,
     third = await runtime.chat("The third", conversationId=opened)
 
     assert third.status == 200
-    said = [message["content"] for message in last_request(claude)["messages"]]
+    said = [text for _, text in said_in(last_request(claude))]
     assert said[0] == "The first"
     assert said[2:] == ["The third"]
 

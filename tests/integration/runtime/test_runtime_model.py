@@ -8,11 +8,15 @@ from claw_dev.ports import free_port
 from claw_dev.simulators.claude.simulator import ClaudeSimulator
 from claw_dev.simulators.faults import Fault, FaultKind
 from claw_runtime.problems import Problem
-from claw_runtime.turns.model import Claude, Draft
-from claw_runtime.turns.prompt import Prompt
+from claw_runtime.turns.draft import Draft
+from claw_runtime.turns.messages import Message, Prompt
+from claw_runtime.turns.model import Claude
 
 PROMPT = Prompt(
-    model="claude-test", stable="You are Ada.", volatile="Today is Sunday.", history=(), question="How are you?"
+    model="claude-test",
+    stable="You are Ada.",
+    volatile="Today is Sunday.",
+    messages=(Message("user", "How are you?"),),
 )
 
 

@@ -7,8 +7,6 @@ alter table memories
     add column metadata      jsonb not null default '{}',
     add column superseded_by uuid  references memories on delete set null,
     add column superseded_at timestamptz;
-drop index memories_by_words;
-alter table memories drop column words;
 
 create table memory_history (
     id        bigint      generated always as identity primary key,
