@@ -41,10 +41,16 @@ METHOD_NOT_ALLOWED = Kind("method-not-allowed", 405, "This cannot be done here")
 BODY_TIMEOUT = Kind("body-timeout", 408, "The body did not arrive in time")
 WRONG_INSTANCE = Kind("wrong-instance", 409, "This runtime belongs to another instance")
 OTHER_AGENT = Kind("other-agent", 409, "The conversation belongs to another agent")
+IN_PROGRESS = Kind("in-progress", 409, "This question is being answered")
 PRECONDITION_FAILED = Kind("precondition-failed", 412, "The file has changed")
 BODY_TOO_LARGE = Kind("body-too-large", 413, "The body is too large")
 INVALID_REQUEST = Kind("invalid-request", 422, "The request is not valid")
+PRECONDITION_REQUIRED = Kind("precondition-required", 428, "Say which version is meant")
+IDEMPOTENCY_CONFLICT = Kind("idempotency-conflict", 422, "The key belongs to another request")
 LIMIT_REACHED = Kind("limit-reached", 429, "A limit of the plan is reached")
+WORKSPACE_FULL = Kind("workspace-full", 422, "The workspace is full")
+SNAPSHOTS_OFF = Kind("snapshots-off", 409, "There is no place for snapshots")
+SNAPSHOT_FAILED = Kind("snapshot-failed", 502, "The place for snapshots did not answer properly")
 INTERNAL = Kind("internal", 500, "Something went wrong on our side")
 MODEL_FAILED = Kind("model-failed", 502, "The language model did not answer properly")
 MODEL_BUSY = Kind("model-busy", 503, "The language model is busy")
@@ -122,15 +128,24 @@ def unauthorized() -> Problem:
 
 
 def limit_reached(
-    name: str, what: str, *, plan: str, limit: int, used: int, now: datetime, resets_at: datetime | None
+    name: str,
+    what: str,
+    *,
+    plan: str,
+    limit: int,
+    used: int,
+    now: datetime,
+    resets_at: datetime | None = None,
+    retry_after: int | None = None,
 ) -> Problem:
-    """`what` as in "messages this month". Retry-After is given where waiting helps."""
-    wait = max(1, math.ceil((resets_at - now).total_seconds())) if resets_at is not None else None
-    until = f" until {resets_at:%Y-%m-%d %H:%M} UTC" if resets_at is not None else ""
+    """`what` as in "messages a month". Retry-After is given where waiting helps: until the limit resets, if it does."""
+    if resets_at is not None:
+        retry_after = max(1, math.ceil((resets_at - now).total_seconds()))
+    anew = f" They are counted anew from {resets_at:%Y-%m-%d %H:%M} UTC on." if resets_at is not None else ""
     return Problem(
         LIMIT_REACHED,
-        f"The plan {plan} includes {limit:,} {what}, and they are used up{until}.",
-        retry_after=wait,
+        f"The plan {plan} includes {limit:,} {what}, and {used:,} are used.{anew}",
+        retry_after=retry_after,
         limit_name=name,
         limit=limit,
         used=used,

@@ -13,14 +13,9 @@ from claw_crds.configuration import RuntimeConfiguration
 from claw_crds.v1alpha1 import WorkspaceFile
 from claw_runtime.database import Database
 from claw_runtime.migrations import migrate
-from claw_runtime.workspace.files import (
-    MAX_CHARACTERS,
-    ContentTooLarge,
-    InvalidContent,
-    InvalidPath,
-    Workspace,
-    WorkspaceConflict,
-)
+from claw_runtime.workspace.files import Workspace
+from claw_runtime.workspace.paths import InvalidPath
+from claw_runtime.workspace.writing import MAX_CHARACTERS, ContentTooLarge, InvalidContent, WorkspaceConflict
 from tests.clock import Clock
 from tests.unit.templates.pro_customer import PRO
 
@@ -175,7 +170,7 @@ async def test_a_name_is_a_file_or_a_folder_and_never_both(workspace: Workspace)
     await workspace.write("a/b", "x")
     await workspace.write("ab", "x")
     for path in ("a", "a/b/c"):
-        with pytest.raises(InvalidPath, match="a file and a folder"):
+        with pytest.raises(InvalidPath, match="a file or a folder"):
             await workspace.write(path, "x")
 
 

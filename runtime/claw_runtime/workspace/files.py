@@ -1,77 +1,40 @@
-"""The workspace: the files that make the assistant itself. The database has them, the disk has a copy.
+"""The workspace: the files that make the assistant itself. The database has the truth, the disk a mirror of it.
 
-The disk of a compute may be gone after the next deployment, so nothing there is believed: what is written goes into
-the database first, and then to the disk, where programs of the instance find it.
+The disk of a compute may be gone after the next deployment, so what is written goes into the database first, and then
+to the disk, where programs of the instance find it. What they change there is taken in; see `mirror.py`. Nobody's words
+are lost to the next writer: what a file held before is its history.
 """
 
 import asyncio
-import hashlib
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from datetime import UTC, date, datetime, tzinfo
 from pathlib import Path
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from claw_crds.configuration import RuntimeConfiguration
-from claw_runtime.problems import BODY_TOO_LARGE, INVALID_REQUEST, PRECONDITION_FAILED, Problem
-from claw_runtime.workspace.initial import FOLLOW_THE_CONFIGURATION, initial_files, is_note, is_path
+from claw_runtime.problems import PRECONDITION_REQUIRED, Problem, not_found
+from claw_runtime.workspace import rows
+from claw_runtime.workspace.folders import MAIN, SHARED, folder_of
+from claw_runtime.workspace.initial import agent_files, initial_files, wanting
 from claw_runtime.workspace.mirror import Mirror
+from claw_runtime.workspace.paths import normal, writable
+from claw_runtime.workspace.rows import Author, Version, WorkspaceEntry, WorkspaceListing
 from claw_runtime.workspace.sections import prompt_paths, prompt_sections
+from claw_runtime.workspace.writing import WorkspaceConflict, Writing
 
 if TYPE_CHECKING:
     from claw_runtime.database import Database
 
-MAX_CHARACTERS = 200_000
-
-
-class InvalidPath(Problem):
-    """No file of the workspace can be written at this path."""
-
-    def __init__(self, detail: str) -> None:
-        super().__init__(INVALID_REQUEST, detail)
-
-
-class ContentTooLarge(Problem):
-    """The content is longer than MAX_CHARACTERS."""
-
-    def __init__(self, path: str) -> None:
-        super().__init__(BODY_TOO_LARGE, f"{path} can hold {MAX_CHARACTERS:,} characters.")
-
-
-class InvalidContent(Problem):
-    """The content is no text that PostgreSQL can keep."""
-
-    def __init__(self, path: str) -> None:
-        super().__init__(INVALID_REQUEST, f"{path} can hold Unicode text without the character U+0000.")
-
-
-class WorkspaceConflict(Problem):
-    """The file is not as the writer last saw it."""
-
-    def __init__(self, path: str) -> None:
-        super().__init__(PRECONDITION_FAILED, f"{path} has changed since it was read. Read it again and repeat.")
-
-
-@dataclass(frozen=True)
-class WorkspaceListing:
-    """A file without its content. The etag changes with the content, and only with it."""
-
-    path: str
-    etag: str
-    updated_at: datetime
-
-
-@dataclass(frozen=True)
-class WorkspaceEntry(WorkspaceListing):
-    """A file."""
-
-    content: str
-
+ANY = "*"
+"""Instead of an etag: whatever the file holds, as long as there is one."""
 
 # Within Workspace, `list` is its method.
 Listings = list[WorkspaceListing]
+Versions = list[Version]
 Sections = list[tuple[str, str]]
+Changed = Callable[[frozenset[str]], None]
 
 
 class Workspace:
@@ -82,142 +45,148 @@ class Workspace:
         self._mirror = Mirror(directory)
         self._clock = clock
         self._zone: tzinfo = UTC
+        self._subscribers: list[Changed] = []
         # One write at a time, or the disk might end with the older of two contents.
-        self._writing = asyncio.Lock()
+        self._lock = asyncio.Lock()
 
-    async def seed(self, configuration: RuntimeConfiguration) -> None:
-        """Write the files that are missing and those that follow the configuration; then bring the disk up to date.
-
-        What exists stays as it is. The first day's note is only written into a workspace that has no note yet.
-        """
-        self._zone = _zone(configuration.customer.timezone)
-        files = await asyncio.to_thread(initial_files, configuration, self._today())
-        async with self._writing:
-            async with self._database.connection() as connection, connection.transaction():
-                cursor = await connection.execute("select path, etag from workspace_files")
-                existing = {row["path"]: row["etag"] for row in await cursor.fetchall()}
-                for path, content in _wanting(files, existing):
-                    statement = _UPSERT if path in FOLLOW_THE_CONFIGURATION else _INSERT
-                    await connection.execute(statement, self._row(path, content))
-                cursor = await connection.execute("select path, content from workspace_files order by path")
-                everything = [(row["path"], row["content"]) for row in await cursor.fetchall()]
-            await self._mirror.copy(everything)
+    def subscribe(self, callback: Changed) -> None:
+        """Call back with the paths of what changed, after each commit. The callback must neither block nor fail."""
+        self._subscribers.append(callback)
 
     async def read(self, path: str) -> WorkspaceEntry | None:
         """A file; None when there is none."""
         async with self._database.connection() as connection:
-            cursor = await connection.execute(
-                "select path, content, etag, updated_at from workspace_files where path = %s", [path]
-            )
-            row = await cursor.fetchone()
-        return WorkspaceEntry(**row) if row is not None else None
+            return await rows.entry(connection, normal(path))
 
-    async def list(self) -> Listings:
-        """All files, by path."""
+    async def list(self, prefix: str = "") -> Listings:
+        """All files whose path begins like this, by path."""
         async with self._database.connection() as connection:
-            cursor = await connection.execute("select path, etag, updated_at from workspace_files order by path")
-            return [WorkspaceListing(**row) for row in await cursor.fetchall()]
+            return await rows.listings(connection, normal(prefix))
 
-    async def write(self, path: str, content: str, if_match: str | None = None) -> WorkspaceEntry:
-        """Write a file, new or old; with `if_match` only the one with this etag.
+    async def write(
+        self, path: str, content: str, if_match: str | None = None, author: Author = "customer", *, create: bool = False
+    ) -> WorkspaceEntry:
+        """Write a file, new or old; with `if_match` only the one with this etag, with `create` only a new one.
 
-        Raises WorkspaceConflict, InvalidPath, InvalidContent, ContentTooLarge.
+        Raises WorkspaceConflict, InvalidPath, InvalidContent, ContentTooLarge, WorkspaceFull.
         """
-        _refuse(path, content)
-        row = self._row(path, content)
-        async with self._writing:
-            async with self._database.connection() as connection, connection.transaction():
-                cursor = await connection.execute(_OVERLAPS, {"path": path, "folders": _folders(path)})
-                if await cursor.fetchone():
-                    raise InvalidPath(f"{path} would be a file and a folder at the same time.")
-                cursor = (
-                    await connection.execute(_UPSERT, row)
-                    if if_match is None
-                    else await connection.execute(_REPLACE, row | {"if_match": if_match})
-                )
-                stored = await cursor.fetchone()
-            if stored is None:
+        path = writable(path)
+        async with self._writing() as writing:
+            old = await rows.entry(writing.connection, path)
+            if (create and old is not None) or not _matches(old, if_match):
                 raise WorkspaceConflict(path)
-            await self._mirror.copy([(path, content)])
-        return WorkspaceEntry(**stored)
+            return await writing.put(path, content, author)
 
-    async def prompt_sections(self) -> Sections:
-        """Path and text of what the model reads with every question, in order and cut to its caps."""
-        paths = prompt_paths(self._today())
+    async def delete(self, path: str, if_match: str | None, author: Author = "customer") -> None:
+        """Delete the file with this etag, or any with ANY. Its history stays.
+
+        Raises WorkspaceConflict, InvalidPath, and Problem when there is no such file or `if_match` is None.
+        """
+        path = writable(path)
+        async with self._writing() as writing:
+            old = await rows.entry(writing.connection, path)
+            if old is None:
+                raise not_found(f"file {path} in the workspace")
+            if if_match is None:
+                raise Problem(PRECONDITION_REQUIRED, f"Say in If-Match which {path} is to be deleted; `*` is any.")
+            if not _matches(old, if_match):
+                raise WorkspaceConflict(path)
+            await writing.remove(old, author)
+
+    async def history(self, path: str) -> Versions:
+        """What the file held before, the latest first. A file that was deleted has a history, too."""
         async with self._database.connection() as connection:
-            cursor = await connection.execute(
-                "select path, content from workspace_files where path = any(%s)", [list(paths)]
-            )
-            files = {row["path"]: row["content"] for row in await cursor.fetchall()}
-        return prompt_sections(files, paths)
+            return await rows.versions(connection, normal(path))
+
+    async def version(self, path: str, version_id: int) -> str | None:
+        """What the file held in this version; None when there is none, or no longer."""
+        async with self._database.connection() as connection:
+            return await rows.version_content(connection, normal(path), version_id)
+
+    async def restore(self, path: str, version_id: int, author: Author = "customer") -> WorkspaceEntry:
+        """Let the file hold again what it held in this version. What it holds now goes into its history.
+
+        Raises InvalidPath, WorkspaceFull, and Problem when there is no such version.
+        """
+        path = writable(path)
+        async with self._writing() as writing:
+            content = await rows.version_content(writing.connection, path, version_id)
+            if content is None:
+                raise not_found(f"version {version_id} of {path}")
+            return await writing.put(path, content, author)
+
+    async def seed(self, configuration: RuntimeConfiguration) -> None:
+        """Write the files that are missing and those that follow the configuration; then bring the disk up to date.
+
+        What exists stays as it is, and what somebody deleted stays away. The first day's note is only written into a
+        workspace that has no note yet.
+        """
+        self._zone = _zone(configuration.customer.timezone)
+        files = await asyncio.to_thread(initial_files, configuration, self._today())
+        async with self._writing() as writing:
+            await self._seed(writing, files)
+        async with self._lock, self._database.connection() as connection:
+            entries = await rows.entries(connection, [entry.path for entry in await rows.listings(connection)])
+            await self._mirror.copy([(entry.path, entry.content) for entry in entries])
+
+    async def seed_agent(self, agent_id: str, configuration: RuntimeConfiguration, name: str | None = None) -> None:
+        """Give an agent its folder, with the files that it lacks. Raises InvalidPath, WorkspaceFull."""
+        if agent_id == MAIN:
+            return
+        files = await asyncio.to_thread(agent_files, configuration, agent_id, name, self._today())
+        async with self._writing() as writing:
+            await self._seed(writing, files)
+
+    async def remove_agent(self, agent_id: str) -> None:
+        """Delete the agent's folder and its history. Of `main` there is nothing to remove."""
+        if agent_id == MAIN:
+            return
+        async with self._writing() as writing:
+            gone = await rows.forget(writing.connection, folder_of(agent_id))
+            writing.changed |= dict.fromkeys(gone)
+
+    async def prompt_sections(self, agent_id: str = MAIN, only: Sequence[str] | None = None) -> Sections:
+        """Name and text of what the agent reads with every question, in order and cut to its caps.
+
+        With `only`, just those of these names.
+        """
+        names = [name for name in prompt_paths(self._today()) if only is None or name in only]
+        folder = folder_of(agent_id)
+        paths = {folder + name for name in names} | {name for name in names if name in SHARED}
+        async with self._database.connection() as connection:
+            found = {entry.path: entry.content for entry in await rows.entries(connection, sorted(paths))}
+        shared = {name: found[name] for name in SHARED if name in found}
+        own = {name: found[folder + name] for name in names if folder + name in found}
+        return prompt_sections(shared | own, names)
+
+    async def _seed(self, writing: Writing, files: Mapping[str, str]) -> None:
+        existing = {entry.path: entry.etag for entry in await rows.listings(writing.connection)}
+        deleted = await rows.once_there(writing.connection, sorted(files))
+        for path, content in wanting(files, existing, deleted):
+            await writing.put(path, content, "seed")
+
+    @asynccontextmanager
+    async def _writing(self) -> AsyncIterator[Writing]:
+        """A transaction that has the workspace to itself. Disk and subscribers learn what it changed."""
+        async with self._lock:
+            async with self._database.connection() as connection, connection.transaction():
+                await rows.lock(connection)
+                writing = Writing(connection, self._clock())
+                yield writing
+            if not writing.changed:
+                return
+            await self._mirror.follow(writing.changed)
+        for callback in self._subscribers:
+            callback(frozenset(writing.changed))
 
     def _today(self) -> date:
         return self._clock().astimezone(self._zone).date()
 
-    def _row(self, path: str, content: str) -> dict[str, object]:
-        return {"path": path, "content": content, "etag": _etag(content), "now": self._clock()}
 
-
-_INSERT = """
-insert into workspace_files (path, content, etag, updated_at) values (%(path)s, %(content)s, %(etag)s, %(now)s)
-on conflict (path) do nothing
-"""
-
-_UPSERT = """
-insert into workspace_files as f (path, content, etag, updated_at)
-values (%(path)s, %(content)s, %(etag)s, %(now)s)
-on conflict (path) do update
-   set content = excluded.content,
-       etag = excluded.etag,
-       updated_at = case when f.etag = excluded.etag then f.updated_at else excluded.updated_at end
-returning path, content, etag, updated_at
-"""
-
-_REPLACE = """
-update workspace_files
-   set content = %(content)s,
-       etag = %(etag)s,
-       updated_at = case when etag = %(etag)s then updated_at else %(now)s end
- where path = %(path)s and etag = %(if_match)s
-returning path, content, etag, updated_at
-"""
-
-_OVERLAPS = """
-select 1 from workspace_files where path = any(%(folders)s) or starts_with(path, %(path)s || '/') limit 1
-"""
-
-
-def _wanting(files: Mapping[str, str], existing: Mapping[str, str]) -> Iterator[tuple[str, str]]:
-    """The files that have to be written, given the etags of those that exist."""
-    has_notes = any(is_note(path) for path in existing)
-    for path, content in files.items():
-        if path in FOLLOW_THE_CONFIGURATION:
-            if existing.get(path) != _etag(content):
-                yield path, content
-        elif path not in existing and not (has_notes and is_note(path)):
-            yield path, content
-
-
-def _refuse(path: str, content: str) -> None:
-    if not is_path(path):
-        raise InvalidPath(
-            "A path is made of letters, digits, dots, hyphens, underscores and slashes, and hides nothing."
-        )
-    if path in FOLLOW_THE_CONFIGURATION:
-        raise InvalidPath(f"{path} is written by the system.")
-    if len(content) > MAX_CHARACTERS:
-        raise ContentTooLarge(path)
-    if "\x00" in content or any("\ud800" <= character <= "\udfff" for character in content):
-        raise InvalidContent(path)
-
-
-def _folders(path: str) -> list[str]:
-    parts = path.split("/")
-    return ["/".join(parts[:depth]) for depth in range(1, len(parts))]
-
-
-def _etag(content: str) -> str:
-    return hashlib.sha256(content.encode()).hexdigest()[:32]
+def _matches(entry: WorkspaceEntry | None, if_match: str | None) -> bool:
+    if if_match is None:
+        return True
+    return entry is not None and if_match in (ANY, entry.etag)
 
 
 def _zone(name: str) -> tzinfo:

@@ -4,16 +4,15 @@ Most files are written once and then belong to the customer and the assistant. T
 so they follow it: STATE.json for the assistant, `.env` for programs.
 """
 
-import re
+from collections.abc import Collection, Iterator, Mapping
 from datetime import date
 from importlib import import_module
 from typing import Any
 
 from claw_crds.configuration import RuntimeConfiguration
-
-STATE = "STATE.json"
-SETTINGS = ".env"
-FOLLOW_THE_CONFIGURATION = (STATE, SETTINGS)
+from claw_runtime.workspace.folders import folder_of
+from claw_runtime.workspace.paths import FOLLOW_THE_CONFIGURATION, SETTINGS, STATE, is_note
+from claw_runtime.workspace.writing import etag_of
 
 _TEMPLATES = {
     "AGENTS.md": "AGENTS.md.j2",
@@ -25,21 +24,38 @@ _TEMPLATES = {
     STATE: "STATE.json.j2",
     SETTINGS: "env.j2",
 }
+_OF_AN_AGENT = ("AGENTS.md", "SOUL.md", "MEMORY.md")
+"""The rest it shares, or has no use for: only `main` is woken by the heartbeat."""
 _FIRST_NOTE = "today.md.j2"
-
-_PATH = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]*(/[A-Za-z0-9_-][A-Za-z0-9._-]*){0,4}")
-_PATH_LENGTH = 128
-_NOTE = re.compile(r"memory/[0-9]{4}-[0-9]{2}-[0-9]{2}[A-Za-z0-9._-]*\.md")
 
 
 def initial_files(configuration: RuntimeConfiguration, today: date) -> dict[str, str]:
     """Content by path. The customer's own files win, except over what follows the configuration."""
-    render = import_module("claw_templates").render
-    context = _context(configuration, today)
-    defaults = {path: render(f"workspace/{template}", **context) for path, template in _TEMPLATES.items()}
+    defaults = _rendered(_TEMPLATES, _context(configuration, today))
     own = {file.path: file.content for file in configuration.workspace_files}
-    first_note = {note_of(today): render(f"workspace/{_FIRST_NOTE}", **context)}
+    first_note = _rendered({note_of(today): _FIRST_NOTE}, _context(configuration, today))
     return first_note | defaults | own | {path: defaults[path] for path in FOLLOW_THE_CONFIGURATION}
+
+
+def agent_files(configuration: RuntimeConfiguration, agent_id: str, name: str | None, today: date) -> dict[str, str]:
+    """Content by path of what a new agent's folder holds. It goes by `name`, or by its id."""
+    assistant = configuration.assistant.model_copy(update={"name": name or agent_id, "persona": None})
+    context = _context(configuration.model_copy(update={"assistant": assistant}), today)
+    files = _rendered({path: _TEMPLATES[path] for path in _OF_AN_AGENT}, context)
+    return {folder_of(agent_id) + path: content for path, content in files.items()}
+
+
+def wanting(
+    files: Mapping[str, str], existing: Mapping[str, str], deleted: Collection[str]
+) -> Iterator[tuple[str, str]]:
+    """The files that have to be written, given the etags of those that exist and the paths of those once deleted."""
+    has_notes = any(is_note(path) for path in existing)
+    for path, content in files.items():
+        if path in FOLLOW_THE_CONFIGURATION:
+            if existing.get(path) != etag_of(content):
+                yield path, content
+        elif path not in existing and path not in deleted and not (has_notes and is_note(path)):
+            yield path, content
 
 
 def note_of(day: date) -> str:
@@ -47,14 +63,9 @@ def note_of(day: date) -> str:
     return f"memory/{day.isoformat()}.md"
 
 
-def is_note(path: str) -> bool:
-    """Whether it is the note of some day."""
-    return _NOTE.fullmatch(path) is not None
-
-
-def is_path(path: str) -> bool:
-    """Whether a file of the workspace can have this path. What begins with a dot is hidden, except for `.env`."""
-    return path == SETTINGS or (len(path) <= _PATH_LENGTH and _PATH.fullmatch(path) is not None)
+def _rendered(templates: Mapping[str, str], context: Mapping[str, Any]) -> dict[str, str]:
+    render = import_module("claw_templates").render
+    return {path: render(f"workspace/{template}", **context) for path, template in templates.items()}
 
 
 def _context(configuration: RuntimeConfiguration, today: date) -> dict[str, Any]:

@@ -4,7 +4,7 @@ import asyncio
 import errno
 import logging
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 log = logging.getLogger(__name__)
@@ -25,6 +25,12 @@ class Mirror:
         if refusal is None and not self._works:
             log.info("the workspace is copied to the disk again")
         self._works = refusal is None
+
+    async def follow(self, changed: Mapping[str, str | None]) -> None:
+        """Write the files that have a content, and remove the others."""
+        await self.copy([(path, content) for path, content in changed.items() if content is not None])
+        for path in (path for path, content in changed.items() if content is None):
+            await asyncio.to_thread((self._directory / path).unlink, missing_ok=True)
 
     def _write_all(self, files: Sequence[tuple[str, str]]) -> OSError | None:
         """Write every file that can be written; the first refusal, if there was one."""

@@ -8,7 +8,8 @@ one that knows it has not.
 from collections.abc import Iterable, Mapping
 from datetime import date, timedelta
 
-from claw_runtime.workspace.initial import STATE, note_of
+from claw_runtime.workspace.initial import note_of
+from claw_runtime.workspace.paths import STATE
 
 FILE_LIMIT = 20_000
 TOTAL_LIMIT = 60_000

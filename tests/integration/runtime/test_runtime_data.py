@@ -165,7 +165,7 @@ async def test_a_new_file_is_written_and_read(runtime: Runtime) -> None:
 
 
 @pytest.mark.parametrize(
-    "path", ["..%2f..%2fetc%2fpasswd", "%2e%2e/x", "a//b", ".ssh/id", "a/b/c/d/e/f", "x" * 129, "a%00b", "%ed%a0%80"]
+    "path", ["..%2f..%2fetc%2fpasswd", "%2e%2e/x", "a//b", ".ssh/id", "a/" * 8 + "b", "x" * 201, "a%00b", "%ed%a0%80"]
 )
 async def test_a_path_stays_in_the_workspace(runtime: Runtime, path: str) -> None:
     answer = await runtime.call("PUT", f"/api/workspace/{path}", json={"content": "x"})

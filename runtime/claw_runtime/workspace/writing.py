@@ -1,0 +1,114 @@
+"""The rules of writing: what a file may hold, how much there is room for, and that what was there is kept.
+
+A `Writing` is one transaction that has the workspace to itself. What it changed is told to the disk and to whoever
+listens only after the commit.
+"""
+
+import hashlib
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from claw_runtime.problems import BODY_TOO_LARGE, INVALID_REQUEST, PRECONDITION_FAILED, WORKSPACE_FULL, Problem
+from claw_runtime.text import is_storable
+from claw_runtime.workspace import rows
+from claw_runtime.workspace.paths import FOLLOW_THE_CONFIGURATION, InvalidPath
+from claw_runtime.workspace.rows import Author, WorkspaceEntry
+
+if TYPE_CHECKING:
+    from claw_runtime.database import Connection
+
+MAX_CHARACTERS = 200_000
+"""In one file."""
+MAX_FILES = 2_000
+MAX_BYTES = 20_000_000
+"""In all files together."""
+
+
+class ContentTooLarge(Problem):
+    """The content is longer than MAX_CHARACTERS."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__(BODY_TOO_LARGE, f"{path} can hold {MAX_CHARACTERS:,} characters.")
+
+
+class InvalidContent(Problem):
+    """The content is no text that PostgreSQL can keep."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__(INVALID_REQUEST, f"{path} can hold Unicode text without the character U+0000.")
+
+
+class WorkspaceConflict(Problem):
+    """The file is not as the writer last saw it."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__(PRECONDITION_FAILED, f"{path} has changed since it was read. Read it again and repeat.")
+
+
+class WorkspaceFull(Problem):
+    """There are as many files, or as much in them, as a workspace takes."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            WORKSPACE_FULL,
+            f"A workspace takes {MAX_FILES:,} files and {MAX_BYTES // 1_000_000} MB in all. Delete what is not needed.",
+        )
+
+
+class Writing:
+    """One transaction. `changed` holds the new content by path, and None for what is gone."""
+
+    def __init__(self, connection: "Connection", now: datetime) -> None:
+        self.connection = connection
+        self.changed: dict[str, str | None] = {}
+        self._now = now
+
+    async def put(self, path: str, content: str, author: Author) -> WorkspaceEntry:
+        """Let the file hold this. Raises InvalidPath, InvalidContent, ContentTooLarge, WorkspaceFull."""
+        refuse_content(path, content)
+        old = await rows.entry(self.connection, path)
+        etag = etag_of(content)
+        if old is not None and old.etag == etag:
+            return old
+        if old is None and (other := await rows.in_the_way(self.connection, path)) is not None:
+            raise InvalidPath(f"{path} cannot be beside {other}: a name is a file or a folder, and has one spelling.")
+        await self._refuse_overflow(old, content)
+        if old is not None and path not in FOLLOW_THE_CONFIGURATION:
+            await rows.keep(self.connection, old, "replaced", author, self._now)
+        self.changed[path] = content
+        return await rows.store(self.connection, path, content, etag, author, self._now)
+
+    async def remove(self, old: WorkspaceEntry, author: Author) -> None:
+        """Delete the file; its history says what it held."""
+        await rows.keep(self.connection, old, "deleted", author, self._now)
+        await rows.drop(self.connection, old.path)
+        self.changed[old.path] = None
+
+    async def lose(self, path: str, content: str, author: Author) -> None:
+        """Keep, in the file's history, a text that came too late to become its content."""
+        refuse_content(path, content)
+        size = len(content.encode())
+        lost = WorkspaceEntry(path, etag_of(content), size, author, self._now, content)
+        await rows.keep(self.connection, lost, "lost", author, self._now)
+
+    async def _refuse_overflow(self, old: WorkspaceEntry | None, content: str) -> None:
+        """A file that becomes smaller is never refused: that is how a full workspace gets room."""
+        growth = len(content.encode()) - (old.size if old is not None else 0)
+        if old is not None and growth <= 0:
+            return
+        room = await rows.room(self.connection)
+        if room.size + growth > MAX_BYTES or (old is None and room.files >= MAX_FILES):
+            raise WorkspaceFull
+
+
+def refuse_content(path: str, content: str) -> None:
+    """Raises ContentTooLarge, InvalidContent."""
+    if len(content) > MAX_CHARACTERS:
+        raise ContentTooLarge(path)
+    if not is_storable(content):
+        raise InvalidContent(path)
+
+
+def etag_of(content: str) -> str:
+    """The same for the same content, wherever it is."""
+    return hashlib.sha256(content.encode()).hexdigest()[:32]
