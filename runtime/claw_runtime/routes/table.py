@@ -6,20 +6,31 @@ from claw_crds.configuration import CONFIGURATION_PATH, STATUS_PATH, RuntimeConf
 from claw_runtime.memory.memories import FoundMemories, Memory, MemoryPage, NewMemory
 from claw_runtime.problems import (
     DATABASE_AWAY,
+    INVALID_REQUEST,
     MODEL_BUSY,
     MODEL_FAILED,
     NOT_CONFIGURED,
     NOT_FOUND,
     OTHER_AGENT,
     PRECONDITION_FAILED,
+    PRECONDITION_REQUIRED,
     SKILL_DISABLED,
     SKILL_NOT_IN_PLAN,
+    WORKSPACE_FULL,
     WRONG_INSTANCE,
 )
 from claw_runtime.routes import MIB, Access, Nothing, Route, chat, internal, memories, skills, status, workspace
 from claw_runtime.routes.lists import PageQuery
 from claw_runtime.routes.memories import SearchQuery
-from claw_runtime.routes.workspace import File, FileList, NewContent
+from claw_runtime.routes.workspace import (
+    File,
+    FileHistory,
+    FileList,
+    NewContent,
+    PrefixQuery,
+    Restoration,
+    VersionQuery,
+)
 from claw_runtime.skills import Skill, SkillList
 from claw_runtime.turns.chat import ChatReply, ChatRequest
 from claw_runtime.turns.conversations import ConversationPage, MessagePage
@@ -85,8 +96,20 @@ ROUTES: tuple[Route[Any, Any], ...] = (
         Skill,
         problems=(NOT_FOUND, SKILL_NOT_IN_PLAN),
     ),
-    Route("GET", "/api/workspace", workspace.listing, CUSTOMER, Nothing, Nothing, FileList),
-    Route("GET", "/api/workspace/{path}", workspace.read, CUSTOMER, Nothing, Nothing, File, problems=(NOT_FOUND,)),
+    Route("GET", "/api/workspace", workspace.listing, CUSTOMER, Nothing, PrefixQuery, FileList),
+    # What has a name of its own comes before the files: a path may be anything else.
+    Route("GET", "/api/workspace/history/{path}", workspace.history, CUSTOMER, Nothing, Nothing, FileHistory),
+    Route(
+        "POST",
+        "/api/workspace/history/{path}",
+        workspace.restore,
+        CUSTOMER,
+        Restoration,
+        Nothing,
+        File,
+        problems=(NOT_FOUND, WORKSPACE_FULL),
+    ),
+    Route("GET", "/api/workspace/{path}", workspace.read, CUSTOMER, Nothing, VersionQuery, File, problems=(NOT_FOUND,)),
     Route(
         "PUT",
         "/api/workspace/{path}",
@@ -95,7 +118,18 @@ ROUTES: tuple[Route[Any, Any], ...] = (
         NewContent,
         Nothing,
         File,
-        problems=(NOT_FOUND, PRECONDITION_FAILED),
+        problems=(NOT_FOUND, PRECONDITION_FAILED, WORKSPACE_FULL),
+        headers=("If-Match", "If-None-Match"),
+    ),
+    Route(
+        "DELETE",
+        "/api/workspace/{path}",
+        workspace.delete,
+        CUSTOMER,
+        Nothing,
+        Nothing,
+        None,
+        problems=(NOT_FOUND, PRECONDITION_FAILED, INVALID_REQUEST, PRECONDITION_REQUIRED),
         headers=("If-Match",),
     ),
     Route("GET", "/status", status.status, CUSTOMER_ALWAYS, Nothing, Nothing, status.Status),

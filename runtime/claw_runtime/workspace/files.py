@@ -98,10 +98,10 @@ class Workspace:
         async with self._database.connection() as connection:
             return await rows.versions(connection, normal(path))
 
-    async def version(self, path: str, version_id: int) -> str | None:
-        """What the file held in this version; None when there is none, or no longer."""
+    async def version(self, path: str, version_id: int) -> WorkspaceEntry | None:
+        """The file as it was in this version; None when there is none, or no longer."""
         async with self._database.connection() as connection:
-            return await rows.version_content(connection, normal(path), version_id)
+            return await rows.version(connection, normal(path), version_id)
 
     async def restore(self, path: str, version_id: int, author: Author = "customer") -> WorkspaceEntry:
         """Let the file hold again what it held in this version. What it holds now goes into its history.
@@ -110,10 +110,10 @@ class Workspace:
         """
         path = writable(path)
         async with self._writing() as writing:
-            content = await rows.version_content(writing.connection, path, version_id)
-            if content is None:
+            old = await rows.version(writing.connection, path, version_id)
+            if old is None:
                 raise not_found(f"version {version_id} of {path}")
-            return await writing.put(path, content, author)
+            return await writing.put(path, old.content, author)
 
     async def seed(self, configuration: RuntimeConfiguration) -> None:
         """Write the files that are missing and those that follow the configuration; then bring the disk up to date.

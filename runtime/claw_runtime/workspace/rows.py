@@ -191,13 +191,15 @@ async def versions(connection: "Connection", path: str) -> list[Version]:
     return [Version(**row) for row in await cursor.fetchall()]
 
 
-async def version_content(connection: "Connection", path: str, version_id: int) -> str | None:
-    """The content of one version of this file; None when there is no such version."""
+async def version(connection: "Connection", path: str, version_id: int) -> WorkspaceEntry | None:
+    """The file as it was in one version; None when there is no such version of this file."""
     cursor = await connection.execute(
-        "select content from workspace_versions where path = %s and id = %s", [path, version_id]
+        """select path, etag, octet_length(content) as size, author, written_at as updated_at, content
+             from workspace_versions where path = %s and id = %s""",
+        [path, version_id],
     )
     row = await cursor.fetchone()
-    return row["content"] if row is not None else None
+    return WorkspaceEntry(**row) if row is not None else None
 
 
 async def once_there(connection: "Connection", paths: list[str]) -> frozenset[str]:
