@@ -10,12 +10,17 @@ A tool is a `Tool`: a name, a model of its input, and a coroutine function.
 import uuid
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import Any, Generic, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict
 
 from claw_crds.configuration import RuntimeConfiguration
 
+if TYPE_CHECKING:
+    from claw_runtime.tools.leaks import Guard
+
+MAX_INPUT_CHARACTERS = 400_000
+"""Of what one tool is given: two of the longest files."""
 MAX_RESULT_CHARACTERS = 24_000
 """Of one answer. A longer one is cut, and says so."""
 TOOL_SECONDS = 30.0
@@ -44,6 +49,8 @@ class ToolContext:
     source: Source = "chat"
     confirmed: frozenset[uuid.UUID] = frozenset()
     """The actions that the customer has confirmed with this question."""
+    guard: "Guard | None" = None
+    """Knows what must not leave in this turn. Without one, only keys are known."""
 
 
 @dataclass(frozen=True)
@@ -87,5 +94,7 @@ class Tool(Generic[Input]):
     seconds: float = TOOL_SECONDS
     leaves: bool = False
     """Whether its input goes to others: the web, a mail, a calendar that is shared."""
+    asks: bool = False
+    """Whether nothing leaves before the customer has seen and confirmed it. Then it may hold what they can read."""
     sources: frozenset[Source] = field(default_factory=lambda: frozenset({"chat", "heartbeat"}))
     """The turns in which it is offered."""
