@@ -73,6 +73,7 @@ class Limits(Model):
     api_calls_per_day: Limit | None = Field(default=None, description="Calls of the customer's API in a day, UTC.")
     agents: Limit | None = Field(default=None, description="Agents in one instance.")
     memories: Limit | None = Field(default=None, description="Memories kept at the same time.")
+    concurrent_streams: Limit | None = Field(default=None, description="Questions that are answered at the same time.")
 
 
 class Resources(Model):

@@ -67,7 +67,7 @@ async def _admit(access: Access, services: Services, header: str | None) -> None
         raise Problem(
             SUSPENDED, "Everything is kept. Settle the invoice, or resume the subscription, and the assistant is back."
         )
-    await services.usage.count_call(active.document.plan)
+    await services.usage.calls.count(active.document.plan)
 
 
 async def _read(request: web.Request, limit: int) -> bytes:

@@ -27,6 +27,7 @@ from claw_runtime.turns.model import Claude, Model
 from claw_runtime.usage.holdings import Holdings
 from claw_runtime.usage.ledger import UsageLedger
 from claw_runtime.workspace.files import Workspace
+from claw_runtime.workspace.tools import tools as workspace_tools
 
 log = logging.getLogger(__name__)
 
@@ -83,6 +84,7 @@ class Services:
     async def stop(self) -> None:
         """Count what is still uncounted, then let go of all connections."""
         await self.chat.finish(STOP_SECONDS)
+        await self.usage.close()
         await self.model.close()
         await self.database.close()
 
@@ -164,7 +166,7 @@ def assemble(
             usage=usage,
             holdings=holdings,
             workspace=workspace,
-            loop=Loop(model, Toolbox(())),
+            loop=Loop(model, Toolbox((*workspace_tools(workspace),))),
             clock=clock,
         ),
         heartbeat_seconds=heartbeat_seconds,

@@ -8,7 +8,7 @@ conversation. No database connection is held while the model thinks.
 import asyncio
 import logging
 import uuid
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
@@ -28,9 +28,10 @@ from claw_runtime.turns.conversations import WHOLE_TURNS, Conversations, Strand,
 from claw_runtime.turns.loop import Listener, Loop, Thought
 from claw_runtime.turns.messages import Message, Prompt
 from claw_runtime.turns.prompt import DEFAULT_AGENT, RECALLED_MEMORIES, stable_part, volatile_part
+from claw_runtime.usage.daily import Spent
 from claw_runtime.usage.holdings import Holdings, count_agents
 from claw_runtime.usage.ledger import Reservation, UsageLedger
-from claw_runtime.usage.limits import Tokens, Usage, remaining
+from claw_runtime.usage.limits import Usage, remaining
 
 if TYPE_CHECKING:
     from claw_runtime.database import Database
@@ -141,16 +142,18 @@ class Chat:
         skills = await self._skills.list(configuration)
         skill_rules.require(skills, configuration.plan, "chat")
         strand = await self._conversations.strand(request.conversation_id, request.agent_id, DEFAULT_AGENT)
-        reservation = await self._usage.reserve(configuration.plan, strand.agent_id)
+        reservation = await self._usage.reserve(configuration.plan, strand.agent_id, tokens=1)
         thought = Thought()
         try:
             prompt = await self._prompt(configuration, skills, strand, request.message)
             context = ToolContext(configuration, strand.agent_id, strand.id, reservation.id)
             await self._loop.think(prompt, context, enabled(skills), thought, listener)
         except BaseException:
-            await self._to_the_end(self._unfinished(strand, reservation, request.message, thought, listener))
+            spent = _spent(configuration, thought)
+            await self._to_the_end(self._unfinished(strand, reservation, request.message, thought, spent, listener))
             raise
-        usage = await self._to_the_end(self._settle(strand, reservation, request.message, thought))
+        spent = _spent(configuration, thought)
+        usage = await self._to_the_end(self._settle(strand, reservation, request.message, thought, spent))
         return ChatReply(
             reply=thought.text,
             conversation_id=strand.id,
@@ -176,10 +179,11 @@ class Chat:
             tools=self._loop.tools(names, "chat"),
         )
 
-    async def _settle(self, strand: Strand, reservation: Reservation, question: str, thought: Thought) -> Usage:
+    async def _settle(
+        self, strand: Strand, reservation: Reservation, question: str, thought: Thought, spent: Sequence[Spent]
+    ) -> Usage:
         """Record the turn and its cost. The database may have gone while the model was answering: wait a little."""
         transcript = None if thought.plain else thought.transcript
-        cost = Tokens(thought.tokens.read, thought.tokens.output)
         for attempt in range(1, SETTLE_ATTEMPTS + 1):
             try:
                 async with self._database.connection() as connection, connection.transaction():
@@ -188,7 +192,7 @@ class Chat:
                     )
                     if not is_new:  # the commit before did succeed, only its answer was lost
                         break
-                    usage = await self._usage.settle(connection, reservation, cost)
+                    usage = await self._usage.settle(connection, reservation, spent)
                     agents = await count_agents(connection) if strand.is_new else self._holdings.agents
             except DatabaseAway:
                 back = attempt < SETTLE_ATTEMPTS and await self._database.wait_until_present(SETTLE_WAIT_SECONDS)
@@ -201,13 +205,19 @@ class Chat:
         return await self._usage.load()
 
     async def _unfinished(
-        self, strand: Strand, reservation: Reservation, question: str, thought: Thought, listener: Listener
+        self,
+        strand: Strand,
+        reservation: Reservation,
+        question: str,
+        thought: Thought,
+        spent: Sequence[Spent],
+        listener: Listener,
     ) -> None:
         if listener.gone and thought.text:
-            await self._settle(strand, reservation, question, thought)
+            await self._settle(strand, reservation, question, thought, spent)
             return
         try:
-            await self._usage.give_back(reservation)
+            await self._usage.give_back(reservation, spent)
         except DatabaseAway:
             log.warning("a message could not be given back now; it is when its reservation expires")
 
@@ -226,3 +236,9 @@ class Chat:
         """Wait until everything that was begun is counted, before the database is closed."""
         if self._finishing:
             await asyncio.wait(self._finishing, timeout=seconds)
+
+
+def _spent(configuration: RuntimeConfiguration, thought: Thought) -> tuple[Spent, ...]:
+    return (
+        (Spent(configuration.assistant.model, "chat", thought.tokens, len(thought.drafts)),) if thought.drafts else ()
+    )

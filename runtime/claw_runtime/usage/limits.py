@@ -1,4 +1,4 @@
-"""Months, days and what is left: the arithmetic of limits. Pure.
+"""Months, days, what is left and who may begin: the arithmetic of limits. Pure.
 
 A period is a calendar month in UTC, for every customer, wherever they are: one rule that an invoice, a status and a
 refusal all agree on. Calls of the API are limited by the day, in UTC too.
@@ -6,17 +6,17 @@ refusal all agree on. Calls of the API are limited by the day, in UTC too.
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import Literal
 
 from claw_crds.configuration import PlanConfiguration
 from claw_runtime.problems import Problem, limit_reached
 
+Source = Literal["chat", "heartbeat"]
+"""Why a turn takes place. Only what the customer asked for counts as a message and as a concurrent stream."""
 
-@dataclass(frozen=True)
-class Tokens:
-    """What one answer cost."""
-
-    input: int = 0
-    output: int = 0
+SHARE = 8
+"""A turn may use this part of the tokens that are left, so that those beside it have room as well."""
+STREAM_RETRY_SECONDS = 5
 
 
 @dataclass(frozen=True)
@@ -31,9 +31,24 @@ class Usage:
     version: int = 0
 
     @property
+    def tokens(self) -> int:
+        """Read and written."""
+        return self.input_tokens + self.output_tokens
+
+    @property
     def resets_at(self) -> datetime:
         """When the month ends."""
         return month_after(self.period_start)
+
+
+@dataclass(frozen=True)
+class Underway:
+    """What the answers in flight hold."""
+
+    streams: int = 0
+    """Questions of the customer that are being answered."""
+    tokens: int = 0
+    """Reserved in this month."""
 
 
 def month_of(now: datetime) -> datetime:
@@ -56,15 +71,42 @@ def remaining(limit: int | None, used: int) -> int | None:
     return None if limit is None else max(0, limit - used)
 
 
-def refusal(plan: PlanConfiguration, usage: Usage, now: datetime) -> Problem:
-    """Which of the month's limits is reached, as the customer is told."""
-    tokens = usage.input_tokens + usage.output_tokens
-    limits = plan.limits
-    if limits.tokens_per_month is not None and tokens >= limits.tokens_per_month:
-        name, what, limit, used = "tokensPerMonth", "tokens a month", limits.tokens_per_month, tokens
-    else:
-        name, what, limit = "messagesPerMonth", "messages a month", limits.messages_per_month or 0
-        used = max(limit, usage.messages_used)  # somebody may have given one back since
+def room(plan: PlanConfiguration, usage: Usage, underway: Underway, needed: int) -> int | None:
+    """How many tokens a turn may use that needs so many at least; None when there is no limit."""
+    left = remaining(plan.limits.tokens_per_month, usage.tokens + underway.tokens)
+    return None if left is None else min(left, max(needed, left // SHARE))
+
+
+def refusal(
+    plan: PlanConfiguration, usage: Usage, underway: Underway, source: Source, needed: int, now: datetime
+) -> Problem | None:
+    """Why a turn that needs so many tokens may not begin, as the customer is told; None when it may."""
+    limits, name, month = plan.limits, plan.display_name, month_after(usage.period_start)
+    if source == "chat":
+        messages, streams = limits.messages_per_month, limits.concurrent_streams
+        if messages is not None and usage.messages_used >= messages:
+            return limit_reached(
+                "messagesPerMonth",
+                "messages a month",
+                plan=name,
+                limit=messages,
+                used=usage.messages_used,
+                now=now,
+                resets_at=month,
+            )
+        if streams is not None and underway.streams >= streams:
+            return limit_reached(
+                "concurrentStreams",
+                "answers at the same time",
+                plan=name,
+                limit=streams,
+                used=underway.streams,
+                now=now,
+                retry_after=STREAM_RETRY_SECONDS,
+            )
+    tokens, used = limits.tokens_per_month, usage.tokens + underway.tokens
+    if tokens is None or used + max(1, needed) <= tokens:
+        return None
     return limit_reached(
-        name, what, plan=plan.display_name, limit=limit, used=used, now=now, resets_at=month_after(month_of(now))
+        "tokensPerMonth", "tokens a month", plan=name, limit=tokens, used=used, now=now, resets_at=month
     )

@@ -63,7 +63,7 @@ async def test_a_suspended_instance_keeps_everything_and_answers_nothing(
 ) -> None:
     memory = (await runtime.post("/api/memory", {"content": "Bello is a dog."})).json
     await runtime.configure(state=State.SUSPENDED)
-    calls = await tables.value("select api_calls from usage")
+    calls = (await runtime.report())["usage"]["apiCalls"]
 
     refused = await runtime.chat()
 
@@ -74,8 +74,8 @@ async def test_a_suspended_instance_keeps_everything_and_answers_nothing(
     assert (await runtime.get("/health", bearer=None)).status == 200
     assert (await runtime.report())["ready"] is True
     assert claude.calls.all() == ()
-    assert await tables.value("select messages_used from usage") == 0
-    assert await tables.value("select api_calls from usage") == calls
+    assert await tables.value("select count(*) from usage") == 0
+    assert (await runtime.report())["usage"]["apiCalls"] == calls
 
     await runtime.configure(state=State.RUNNING)
 

@@ -11,7 +11,8 @@ from claw_crds.plan import Limits
 from claw_dev.simulators.claude.simulator import ClaudeSimulator, simulated_claude
 from claw_dev.simulators.faults import Fault, FaultKind
 from claw_runtime.settings import Settings
-from claw_runtime.usage.limits import Tokens
+from claw_runtime.turns.messages import Tokens
+from claw_runtime.usage.daily import Spent
 from tests.clock import Clock
 from tests.eventually import eventually
 from tests.integration.runtime.world import TOKEN, Runtime, Tables, running, settings
@@ -279,7 +280,7 @@ async def test_what_a_crash_left_reserved_is_given_back_in_time(runtime: Runtime
     await runtime.configure(limits=Limits(messages_per_month=1))
     active = runtime.services.configurations.active
     assert active is not None
-    await runtime.services.usage.reserve(active.document.plan, "main")  # and never settled: the process died
+    await runtime.services.usage.reserve(active.document.plan, "main", tokens=1)  # and never settled: the process died
 
     assert (await runtime.chat()).status == 429
     runtime.clock.advance(minutes=16)
@@ -293,12 +294,12 @@ async def test_an_answer_slower_than_its_reservation_is_counted_once(runtime: Ru
     usage = runtime.services.usage
     active = runtime.services.configurations.active
     assert active is not None
-    slow = await usage.reserve(active.document.plan, "main")
+    slow = await usage.reserve(active.document.plan, "main", tokens=1)
     runtime.clock.advance(minutes=16)
     assert (await runtime.chat()).status == 200
 
     async with runtime.services.database.connection() as connection, connection.transaction():
-        await usage.settle(connection, slow, Tokens(1, 1))
+        await usage.settle(connection, slow, (Spent("m", "chat", Tokens(input=1, output=1)),))
 
     assert await tables.value("select messages_used from usage") == 2
 

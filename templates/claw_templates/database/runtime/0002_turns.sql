@@ -22,12 +22,16 @@ alter table conversations
 -- On an answer: what happened between question and answer, as messages of the Messages API; null when nothing did.
 alter table messages add column transcript jsonb;
 
--- A reservation also holds room for the tokens that its answer may take. `source`: see conversations.
+-- `tokens` is the room that a reservation holds for its answer, `needed` what its first call of the model takes at least:
+-- that is counted when the reservation expires. `day` is the one on which the turn began, and is booked on.
 alter table reservations
     add column tokens bigint not null default 0,
-    add column source text   not null default 'chat';
+    add column needed bigint not null default 0,
+    add column source text   not null default 'chat' check (source in ('chat', 'heartbeat')),
+    add column day    date   not null default current_date;
 
--- One row a day (UTC), model and purpose. Cost in millionths of the plan's currency unit; null where nobody told prices.
+-- One row a day (UTC), model and purpose. Cost in millionths of the currency's smallest unit; null where nobody told
+-- prices. The model is `unknown` where a process died before it could tell.
 create table usage_daily (
     day                date   not null,
     model              text   not null,
@@ -43,12 +47,14 @@ create table usage_daily (
     primary key (day, model, purpose)
 );
 
--- A question that was sent with an Idempotency-Key. While `turn` has a reservation it is being answered; with messages
--- of this turn it has been; with neither, it failed and may be asked again.
+-- A question that was sent with an Idempotency-Key. With a reply it was answered. Without, it is being answered while
+-- `begins_until` is not over or `turn` has a reservation that lives; else whoever answered it died.
 create table idempotency_keys (
     key_sha256     text        primary key,
     request_sha256 text        not null,
     turn           uuid        not null,
+    reply          json,
+    begins_until   timestamptz not null,
     created_at     timestamptz not null
 );
 create index idempotency_keys_by_time on idempotency_keys (created_at);
