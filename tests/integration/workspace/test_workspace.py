@@ -3,8 +3,7 @@
 import asyncio
 import logging
 import shutil
-from collections.abc import AsyncIterator
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -12,36 +11,11 @@ import pytest
 from claw_crds.configuration import RuntimeConfiguration
 from claw_crds.v1alpha1 import WorkspaceFile
 from claw_runtime.database import Database
-from claw_runtime.migrations import migrate
 from claw_runtime.workspace.files import Workspace
 from claw_runtime.workspace.paths import InvalidPath
 from claw_runtime.workspace.writing import MAX_CHARACTERS, ContentTooLarge, InvalidContent, WorkspaceConflict
 from tests.clock import Clock
 from tests.unit.templates.pro_customer import PRO
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock(datetime(2026, 11, 22, 23, 30, tzinfo=UTC))
-
-
-@pytest.fixture
-async def database(database_url: str) -> AsyncIterator[Database]:
-    database = Database(database_url)
-    await database.open()
-    await migrate(database)
-    yield database
-    await database.close()
-
-
-@pytest.fixture
-def disk(tmp_path: Path) -> Path:
-    return tmp_path / "workspace"
-
-
-@pytest.fixture
-async def workspace(database: Database, disk: Path, clock: Clock) -> Workspace:
-    return Workspace(database, disk, clock)
 
 
 def on_disk(disk: Path) -> dict[str, str]:
