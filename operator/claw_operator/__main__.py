@@ -92,6 +92,7 @@ def _defaults(settings: Settings, fleet: str) -> Defaults:
         repository=settings.clawdbot_repo,
         ref=settings.clawdbot_ref if settings.clawdbot_repo else None,
         variables={
+            **settings.handed_on(),
             wire.ENV_MODEL_BASE_URL: str(settings.model_base_url).rstrip("/"),
             wire.ENV_MODEL_API_KEY: settings.model_api_key.get_secret_value(),
         },

@@ -3,6 +3,8 @@
 They live in one Secret owned by the instance. Nobody else keeps them: the runtime gets hashes, the status a revision.
 """
 
+import base64
+import hmac
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -63,6 +65,15 @@ class Credentials:
         """Without the previous key."""
         return replace(self, previous_api_key=None, previous_expires_at=None)
 
+    @property
+    def encryption_key(self) -> str:
+        """What the runtime encrypts with: 32 bytes, base64url. Follows from the token, which is never changed.
+
+        So nothing more needs to be kept, and a copy of the runtime's database opens nothing without the Secret.
+        """
+        key = derived(self.configuration_token.encode(), b"claw runtime encryption")
+        return base64.urlsafe_b64encode(key).decode()
+
     def key_hashes(self) -> tuple[KeyHash, ...]:
         """What the runtime is told."""
         hashes = [KeyHash(sha256=sha256(self.api_key))]
@@ -104,6 +115,12 @@ class Credentials:
         except (KeyError, ValueError):
             return None
         return found if is_well_formed(found.api_key) and found.configuration_token and found.database_url else None
+
+
+def derived(secret: bytes, purpose: bytes) -> bytes:
+    """HKDF-SHA256 (RFC 5869) without salt, for 32 bytes: extract, and the first block of expand."""
+    extracted = hmac.digest(bytes(32), secret, "sha256")
+    return hmac.digest(extracted, purpose + b"\x01", "sha256")
 
 
 def _moment(text: str) -> datetime:

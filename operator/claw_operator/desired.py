@@ -8,6 +8,7 @@ from claw_crds import configuration as wire
 from claw_crds.configuration import (
     AssistantConfiguration,
     InstanceIdentity,
+    ModelPrices,
     PlanConfiguration,
     RuntimeConfiguration,
     SkillChoices,
@@ -31,7 +32,7 @@ class Defaults:
     repository: str | None = None
     ref: str | None = None
     variables: Mapping[str, str] = field(default_factory=dict, repr=False)
-    """Put into every runtime: the model's endpoint and key."""
+    """Put into every runtime: the model's endpoint and key, and what else all runtimes share."""
 
 
 @dataclass(frozen=True)
@@ -141,6 +142,12 @@ class Desired:
                 name=self.plan.metadata.name,
                 display_name=plan.display_name,
                 limits=plan.limits,
+                storage_bytes=plan.resources.storage_bytes,
+                prices=ModelPrices(
+                    currency=plan.price.currency,
+                    per_million_input_tokens=plan.cost.per_million_input_tokens,
+                    per_million_output_tokens=plan.cost.per_million_output_tokens,
+                ),
                 skills=plan.skills,
             ),
             skills=SkillChoices(enabled=spec.skills.enabled, disabled=spec.skills.disabled),
@@ -155,4 +162,5 @@ class Desired:
             **self.defaults.variables,
             wire.ENV_DATABASE_URL: credentials.database_url,
             wire.ENV_CONFIGURATION_TOKEN_SHA256: sha256(credentials.configuration_token),
+            wire.ENV_ENCRYPTION_KEY: credentials.encryption_key,
         }

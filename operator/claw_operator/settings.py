@@ -9,12 +9,13 @@ from pydantic_core import Url
 from claw_operator.settings_drivers import HttpUrl, LocalSettings, Token
 from claw_operator.settings_neon import NeonSettings
 from claw_operator.settings_railway import RailwaySettings
+from claw_operator.settings_shared import SharedSettings
 
 _IN_CLUSTER = Path("/var/run/secrets/kubernetes.io/serviceaccount/token")
 _MODEL_API = "https://api.anthropic.com"
 
 
-class Settings(RailwaySettings, NeonSettings, LocalSettings):
+class Settings(RailwaySettings, NeonSettings, LocalSettings, SharedSettings):
     """Every variable that the operator reads. A wrong or missing one ends the start with its name."""
 
     kubeconfig: Path | None = Field(default=None, alias="KUBECONFIG")

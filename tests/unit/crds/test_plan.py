@@ -160,5 +160,5 @@ def test_a_bigger_plan_gives_more_of_everything() -> None:
     plans = installed()
     small, middle, big = (plans[name].spec for name in ("starter", "pro", "team"))
 
-    for name in ("messages_per_month", "tokens_per_month", "api_calls_per_day", "memories"):
+    for name in ("messages_per_month", "tokens_per_month", "api_calls_per_day", "memories", "concurrent_streams"):
         assert getattr(small.limits, name) < getattr(middle.limits, name) < getattr(big.limits, name)

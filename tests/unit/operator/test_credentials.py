@@ -1,5 +1,6 @@
 """The life of the keys, and that nobody sees them by accident."""
 
+import base64
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -7,7 +8,7 @@ import pytest
 
 from claw_crds import naming
 from claw_crds.keys import is_well_formed, new_key, sha256
-from claw_operator.credentials import OVERLAP, Credentials
+from claw_operator.credentials import OVERLAP, Credentials, derived
 from claw_operator.external import ConnectionUrls
 from tests.unit.operator.examples import CREDENTIALS, NOW, random_bytes
 
@@ -20,6 +21,23 @@ def test_first_credentials_are_three_different_secrets() -> None:
     assert len(issued.configuration_token) == 64
     assert issued.key_hashes()[0].sha256 == sha256(issued.api_key)
     assert (issued.previous_api_key, issued.previous_expires_at) == (None, None)
+
+
+def test_a_key_is_derived_as_rfc_5869_says() -> None:
+    """Its third case: no salt, no purpose; the first 32 bytes of what is asked for there."""
+    expected = "8da4e775a563c18f715f802a063c5a31b8a11f5c5ee1879ec3454e5f3c738d2d"
+    assert derived(b"\x0b" * 22, b"").hex() == expected
+
+
+def test_the_encryption_key_is_of_one_instance_and_survives_whatever_happens_to_its_credentials() -> None:
+    other = replace(CREDENTIALS, configuration_token="another token")
+    moved = ROTATED.retired().moved("db-2", ConnectionUrls("postgresql://y"))
+
+    assert len(base64.urlsafe_b64decode(CREDENTIALS.encryption_key)) == 32
+    assert other.encryption_key != CREDENTIALS.encryption_key
+    assert moved.encryption_key == ROTATED.encryption_key == CREDENTIALS.encryption_key
+    assert CREDENTIALS.encryption_key not in repr(CREDENTIALS)
+    assert CREDENTIALS.encryption_key not in CREDENTIALS.to_secret().values()
 
 
 def test_a_rotated_key_works_for_another_hour() -> None:

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
+from claw_crds.configuration import ModelPrices
 from claw_crds.keys import sha256
 from claw_crds.v1alpha1 import ClawInstance
 from claw_operator.credentials import Credentials
@@ -33,6 +34,7 @@ def test_variables_are_what_a_process_needs_to_boot_and_nothing_else() -> None:
         "ANTHROPIC_API_KEY": "canary-model",
         "DATABASE_URL": CREDENTIALS.database_url,
         "CLAW_CONFIGURATION_TOKEN_SHA256": sha256(CREDENTIALS.configuration_token),
+        "CLAW_ENCRYPTION_KEY": CREDENTIALS.encryption_key,
     }
 
 
@@ -53,6 +55,16 @@ def test_what_a_customer_typed_arrives_in_the_configuration_letter_by_letter() -
     wished = desired(assistant={"name": "Ada", "persona": text, "instructions": text})
     configuration = wished.configuration(CREDENTIALS, NOW)
     assert (configuration.assistant.persona, configuration.assistant.instructions) == (text, text)
+
+
+def test_a_runtime_is_told_how_much_it_may_store_and_what_its_model_costs() -> None:
+    cost = {"fixedMonthly": 900, "perMillionInputTokens": 300, "perMillionOutputTokens": 1500}
+    limits = {"messagesPerMonth": 5, "concurrentStreams": 2}
+    told = desired(of_plan=plan(cost=cost, limits=limits)).configuration(CREDENTIALS, NOW).plan
+
+    assert told.storage_bytes == plan().spec.resources.storage_bytes
+    assert told.prices == ModelPrices(per_million_input_tokens=300, per_million_output_tokens=1500)
+    assert (told.limits.messages_per_month, told.limits.concurrent_streams) == (5, 2)
 
 
 def _typed(text: str, random: Random) -> ClawInstance:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from claw_crds.configuration import SHARED_VARIABLES
 from claw_operator import settings as module
 from claw_operator.__main__ import main
 from claw_operator.settings import Settings
@@ -232,3 +233,55 @@ def test_only_the_named_variables_are_read(environment: pytest.MonkeyPatch) -> N
     settings = Settings()
     assert (settings.namespace, settings.workers) == ("claw", 100)
     assert settings.model_api_key.get_secret_value() == "canary-model"
+
+
+SHARED = {
+    "CLAW_FRONT_URL": "https://claw.example",
+    "CLAW_GOOGLE_CLIENT_ID": "1.apps.example",
+    "CLAW_GOOGLE_CLIENT_SECRET": "canary-google",
+    "CLAW_GOOGLE_TOPIC": "projects/claw-1/topics/mail",
+    "CLAW_GOOGLE_PUSH_ACCOUNT": "push@claw-1.iam.example",
+    "CLAW_GOOGLE_URL": "http://127.0.0.1:9",
+    "CLAW_SEARCH_URL": "https://search.example/v1",
+    "CLAW_SEARCH_API_KEY": "canary-search",
+    "CLAW_EMBEDDINGS_URL": "https://embeddings.example/v1",
+    "CLAW_EMBEDDINGS_API_KEY": "canary-embeddings",
+    "CLAW_EMBEDDINGS_MODEL": "small",
+    "CLAW_SNAPSHOT_URL": "s3://copies/claw",
+    "CLAW_SNAPSHOT_ENDPOINT": "https://s3.example",
+    "CLAW_SNAPSHOT_ACCESS_KEY_ID": "id",
+    "CLAW_SNAPSHOT_SECRET_ACCESS_KEY": "canary-snapshot",
+}
+
+
+def test_what_all_runtimes_share_is_handed_on_as_it_was_set(environment: pytest.MonkeyPatch) -> None:
+    assert set(SHARED) == set(SHARED_VARIABLES)
+    assert Settings().handed_on() == {}
+    for name, value in SHARED.items():
+        environment.setenv(name, value)
+
+    settings = Settings()
+
+    assert settings.handed_on() == SHARED
+    assert not [value for value in SHARED.values() if value.startswith("canary") and value in repr(settings)]
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("CLAW_FRONT_URL", "claw.example"),
+        ("CLAW_GOOGLE_TOPIC", "mail"),
+        ("CLAW_GOOGLE_PUSH_ACCOUNT", "push"),
+        ("CLAW_SEARCH_URL", "https://user:canary-search@search.example"),
+        ("CLAW_SNAPSHOT_URL", "https://copies.example"),
+    ],
+)
+def test_what_no_runtime_could_use_ends_the_start(
+    environment: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], variable: str, value: str
+) -> None:
+    environment.setenv(variable, value)
+
+    (line,) = complaints(capsys)
+
+    assert line.startswith(f"{variable}: ")
+    assert "canary" not in line
