@@ -36,7 +36,10 @@ async def serve(route: Route[Body, Query], request: web.Request) -> web.StreamRe
     query = _parsed(lambda: route.query.model_validate_strings(dict(request.query)))
     raw = b"{}" if route.body is Nothing else _not_empty(await _read(request, route.body_limit))
     body = _parsed(lambda: route.body.model_validate_json(raw))
-    answer = await route.handler(Call(services=services, request=request, body=body, query=query, raw=raw))
+    call = Call(services=services, request=request, body=body, query=query, raw=raw)
+    if route.stores:
+        await services.storage.check(call.configuration.plan, len(raw))
+    answer = await route.handler(call)
     if isinstance(answer, Model):
         return json_answer(answer, status=route.status)
     return answer if answer is not None else web.Response(status=204)

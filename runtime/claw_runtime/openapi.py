@@ -79,6 +79,8 @@ def problems_of(route: Route[Any, Any]) -> tuple[Kind, ...]:
     kinds = [*_BY_ACCESS[route.access], *route.problems, problems.INTERNAL]
     if route.body is not Nothing:
         kinds += _OF_BODY
+    if route.stores:
+        kinds.append(problems.STORAGE_FULL)
     if route.query is not Nothing:
         kinds.append(problems.INVALID_REQUEST)
     return tuple(dict.fromkeys(kinds))

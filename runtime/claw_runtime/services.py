@@ -26,6 +26,7 @@ from claw_runtime.turns.loop import Loop
 from claw_runtime.turns.model import Claude, Model
 from claw_runtime.usage.holdings import Holdings
 from claw_runtime.usage.ledger import UsageLedger
+from claw_runtime.usage.storage import Storage
 from claw_runtime.workspace.files import Workspace
 from claw_runtime.workspace.tools import tools as workspace_tools
 
@@ -54,6 +55,7 @@ class Services:
     model: Model
     configurations: Configurations
     usage: UsageLedger
+    storage: Storage
     holdings: Holdings
     workspace: Workspace
     conversations: Conversations
@@ -153,6 +155,7 @@ def assemble(
         model=model,
         configurations=Configurations(database, workspace.seed, clock),
         usage=usage,
+        storage=Storage(database, clock),
         holdings=holdings,
         workspace=workspace,
         conversations=conversations,

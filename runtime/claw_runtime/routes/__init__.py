@@ -101,6 +101,11 @@ class Route(Generic[Body, Query]):
     """Of the request, that mean something here."""
 
     @property
+    def stores(self) -> bool:
+        """Whether it needs room in the database: what a customer sends is kept."""
+        return self.access is Access.CUSTOMER and self.body is not Nothing
+
+    @property
     def summary(self) -> str:
         """What it does, in a line."""
         return (self.handler.__doc__ or "").partition("\n")[0].rstrip(".")

@@ -19,7 +19,7 @@ from claw_runtime.problems import (
     WORKSPACE_FULL,
     WRONG_INSTANCE,
 )
-from claw_runtime.routes import MIB, Access, Nothing, Route, chat, internal, memories, skills, status, workspace
+from claw_runtime.routes import MIB, Access, Nothing, Route, chat, internal, memories, skills, status, usage, workspace
 from claw_runtime.routes.lists import PageQuery
 from claw_runtime.routes.memories import SearchQuery
 from claw_runtime.routes.workspace import (
@@ -132,6 +132,8 @@ ROUTES: tuple[Route[Any, Any], ...] = (
         problems=(NOT_FOUND, PRECONDITION_FAILED, INVALID_REQUEST, PRECONDITION_REQUIRED),
         headers=("If-Match",),
     ),
+    Route("GET", "/api/usage", usage.summary, CUSTOMER_ALWAYS, Nothing, Nothing, usage.UsageSummary),
+    Route("GET", "/api/usage/daily", usage.daily, CUSTOMER, Nothing, usage.DailyQuery, usage.DailyAnswer),
     Route("GET", "/status", status.status, CUSTOMER_ALWAYS, Nothing, Nothing, status.Status),
     Route("GET", "/health", status.health, OPEN, Nothing, Nothing, status.Health),
     Route(

@@ -93,6 +93,13 @@ class ApiCalls:
         """Calls made in the month that its row does not know of yet. Never touches the database."""
         return self._block.made if self._block.month == month else 0
 
+    def today(self) -> int | None:
+        """Calls of the day as far as this process knows; None before its first. Never touches the database."""
+        held = self._block
+        if held.day != self._clock().astimezone(UTC).date():
+            return None
+        return held.used + held.size - held.left
+
     async def count(self, plan: PlanConfiguration) -> None:
         """Count one call. Raises Problem when the day's calls are used up, and DatabaseAway when a block is needed."""
         now, limit = self._clock(), plan.limits.api_calls_per_day

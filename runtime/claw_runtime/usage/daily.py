@@ -5,7 +5,7 @@ to its usage. Costs are whole numbers: millionths of the currency's smallest uni
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from typing import TYPE_CHECKING, Literal, LiteralString
 
@@ -13,7 +13,7 @@ from claw_crds.configuration import ModelPrices
 from claw_runtime.turns.messages import Tokens
 
 if TYPE_CHECKING:
-    from claw_runtime.database import Connection
+    from claw_runtime.database import Connection, Database
 
 Purpose = Literal["chat", "heartbeat", "compaction", "embedding"]
 
@@ -52,6 +52,21 @@ def total(spent: Iterable[Spent]) -> Tokens:
     """All tokens of all entries."""
     return sum((entry.tokens for entry in spent), Tokens())
 
+
+@dataclass(frozen=True)
+class DailyUsage(Spent):
+    """One row of the ledger."""
+
+    day: date = field(kw_only=True)
+    messages: int = field(kw_only=True)
+    cost_micros: int | None = field(kw_only=True)
+
+
+_READ: LiteralString = """
+select day, model, purpose, messages, calls, input_tokens, cache_write_tokens, cache_read_tokens, output_tokens,
+       searches, cost_micros
+  from usage_daily where day between %(since)s and %(until)s order by day, model, purpose
+"""
 
 _BOOK: LiteralString = """
 insert into usage_daily as d (day, model, purpose, messages, calls, input_tokens, cache_write_tokens,
@@ -94,3 +109,28 @@ async def book(
                 "cost": None if prices is None else cost_micros(prices, entry.tokens),
             },
         )
+
+
+async def read(database: "Database", since: date, until: date) -> tuple[DailyUsage, ...]:
+    """The rows of these days, both included, in order. Raises DatabaseAway."""
+    async with database.connection() as connection:
+        cursor = await connection.execute(_READ, {"since": since, "until": until})
+        rows = await cursor.fetchall()
+    return tuple(
+        DailyUsage(
+            model=row["model"],
+            purpose=row["purpose"],
+            tokens=Tokens(
+                input=row["input_tokens"],
+                cache_write=row["cache_write_tokens"],
+                cache_read=row["cache_read_tokens"],
+                output=row["output_tokens"],
+                searches=row["searches"],
+            ),
+            calls=row["calls"],
+            day=row["day"],
+            messages=row["messages"],
+            cost_micros=row["cost_micros"],
+        )
+        for row in rows
+    )
