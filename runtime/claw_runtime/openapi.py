@@ -8,7 +8,7 @@ from pydantic.json_schema import models_json_schema
 
 from claw_runtime import problems
 from claw_runtime.problems import Kind, ProblemDocument
-from claw_runtime.routes import Access, Nothing, Route
+from claw_runtime.routes import LINES, Access, Nothing, Route
 
 Schemas = Mapping[tuple[Any, str], dict[str, Any]]
 """Where a model's schema is, by model and by "validation" (what is taken) or "serialization" (what is answered)."""
@@ -121,7 +121,8 @@ def _security(access: Access) -> list[dict[str, list[str]]]:
 def _responses(route: Route[Any, Any], schemas: Schemas) -> dict[str, Any]:
     responses: dict[str, Any] = {"204": {"description": "Done."}}
     if route.answer is not None:
-        content: dict[str, Any] = {"application/json": {"schema": schemas[route.answer, "serialization"]}}
+        media_type = LINES if route.lines else "application/json"
+        content: dict[str, Any] = {media_type: {"schema": schemas[route.answer, "serialization"]}}
         if route.streams:
             content["text/event-stream"] = {"schema": {"type": "string", "description": _EVENTS}}
         responses = {str(route.status): {"description": route.answer.__doc__ or "Done.", "content": content}}

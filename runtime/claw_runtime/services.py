@@ -15,7 +15,9 @@ from importlib import metadata
 from claw_crds.configuration import RuntimeReport, RuntimeUsage
 from claw_runtime.configuration import Configurations
 from claw_runtime.database import WAIT_SECONDS, Database, DatabaseAway
+from claw_runtime.memory.indexing import Indexer
 from claw_runtime.memory.memories import Memories
+from claw_runtime.memory.search import MemorySearch
 from claw_runtime.migrations import migrate
 from claw_runtime.settings import Settings
 from claw_runtime.skills import Skills
@@ -98,6 +100,7 @@ class Services:
             message = "The runtime's database refuses its credentials."
         elif not self.prepared.is_set():
             message = "The runtime is starting: its database has not answered yet."
+        await self.memories.stop()
         elif self.database.away:
             message = "The runtime's database does not answer."
         elif active is None:
@@ -141,9 +144,11 @@ def assemble(
     database = Database(settings.database_url.get_secret_value(), wait_seconds=wait_seconds)
     workspace = Workspace(database, settings.workspace_dir, clock)
     holdings = Holdings(database)
-    conversations = Conversations(database, holdings, clock)
-    memories = Memories(database, holdings, clock)
-    skills = Skills(database, holdings, clock)
+    conversations = Conversations(database, clock)
+    indexer = Indexer(database)
+    workspace.subscribe(indexer.changed)
+    memories = Memories(database, holdings, clock, MemorySearch(database, clock, indexer))
+    skills = Skills(database, workspace, holdings, clock, features=features_of(settings))
     usage = UsageLedger(database, clock)
     model = Claude(str(settings.model_base_url), settings.model_api_key.get_secret_value())
     return Services(
@@ -157,14 +162,25 @@ def assemble(
         usage=usage,
         storage=Storage(database, clock),
         holdings=holdings,
+    leaks = Leaks(keys_of(settings))
+    toolbox = Toolbox(
+        (
+            *skill_tools(skills),
+            *workspace_tools(workspace),
+        ),
+        leaks=leaks,
+        others=others_texts(database),
+    )
+    loop = Loop(model, toolbox)
+    agents = Agents(database=database, holdings=holdings, workspace=workspace, memories=memories, clock=clock)
+    confirmations, idempotency = Confirmations(database, clock), Idempotency(database, clock)
         workspace=workspace,
         conversations=conversations,
         memories=memories,
         skills=skills,
         chat=Chat(
             database=database,
-            conversations=conversations,
-            memories=memories,
+            agents=agents,
             skills=skills,
             usage=usage,
             holdings=holdings,
@@ -174,3 +190,7 @@ def assemble(
         ),
         heartbeat_seconds=heartbeat_seconds,
     )
+            briefings=Briefings(workspace=workspace, memories=memories, loop=loop, leaks=leaks, clock=clock),
+            compaction=Compaction(database, loop),
+            confirmations=confirmations,
+            idempotency=idempotency,

@@ -1,223 +1,190 @@
-"""Memories: short texts that the customer, and later the assistant, wants kept; found again by their words.
+"""Memories: short texts that the customer, or the assistant, wants kept. What changes one also changes its index.
 
-Full-text search of PostgreSQL, twice in one index: once word for word (`simple`), which knows names and every
-language, and once in the customer's language, which knows that "dogs" are a "dog". What full-text search cannot split
-into words (Chinese, Japanese, Korean, Thai, a part of a word) is found as a piece of the text instead.
+A memory keeps its id for as long as it is kept. What it held before is its history, which no search sees. Forgotten is
+forgotten: the history of a deleted memory tells that it was, and not what.
 """
 
-import re
+import json
 import uuid
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from datetime import datetime
-from itertools import pairwise
-from typing import TYPE_CHECKING, Annotated, Any, Literal, LiteralString
-
-from pydantic import Field, StringConstraints
+from typing import TYPE_CHECKING
 
 from claw_crds.configuration import PlanConfiguration
-from claw_crds.resource import Model, Timestamp
 from claw_runtime import pages
-from claw_runtime.problems import limit_reached, not_found
-from claw_runtime.text import Text, Words
+from claw_runtime.memory import index, rows
+from claw_runtime.memory.entries import (
+    ChangedMemory,
+    FoundMemories,
+    FoundMemory,
+    Memory,
+    MemoryEvent,
+    MemoryHistory,
+    MemoryPage,
+    MemoryQuery,
+    NewMemory,
+    Origin,
+)
+from claw_runtime.memory.search import MemorySearch
+from claw_runtime.problems import Problem, limit_reached, not_found
 from claw_runtime.usage.holdings import Holdings, count_memories
 
 if TYPE_CHECKING:
     from claw_runtime.database import Connection, Database
 
-_LOCK = 0x6D656D  # "mem": counting and adding are one step
-
-_LANGUAGES = {
-    "ar": "arabic",
-    "da": "danish",
-    "de": "german",
-    "el": "greek",
-    "en": "english",
-    "es": "spanish",
-    "fi": "finnish",
-    "fr": "french",
-    "hu": "hungarian",
-    "id": "indonesian",
-    "it": "italian",
-    "nb": "norwegian",
-    "nl": "dutch",
-    "nn": "norwegian",
-    "no": "norwegian",
-    "pt": "portuguese",
-    "ro": "romanian",
-    "ru": "russian",
-    "sv": "swedish",
-    "tr": "turkish",
-}
-"""Locale to text search configuration, of those that PostgreSQL 15 brings along."""
-
-_NOT_SPLIT = re.compile("[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af\uf900-\ufaff]")
-"""Scripts without blanks between words, of which the default parser makes one long word; and Korean, whose words
-carry their particles."""
-
-Tag = Annotated[Text, StringConstraints(min_length=1, max_length=64, strip_whitespace=True)]
-
-
-class NewMemory(Model):
-    """A memory to keep."""
-
-    content: Annotated[Words, StringConstraints(max_length=10_000)]
-    tags: Annotated[tuple[Tag, ...], Field(max_length=20)] = ()
-
-
-class Memory(Model):
-    """A memory that is kept."""
-
-    id: uuid.UUID
-    content: str
-    tags: tuple[str, ...]
-    created_at: Timestamp
-
-
-class FoundMemory(Memory):
-    """A memory that a search found."""
-
-    score: float = Field(description="Higher is better; comparable within one answer only.")
-
-
-class MemoryPage(Model):
-    """Memories, the latest first."""
-
-    memories: tuple[Memory, ...]
-    next_cursor: str | None = Field(description="Asks for the next page; null on the last one.")
-
-
-class FoundMemories(Model):
-    """What a search found, the best first."""
-
-    memories: tuple[FoundMemory, ...]
-    mode: Literal["words", "substring"] = Field(
-        description="How they were found: as words, or, when no words matched, as a piece of the text."
-    )
-
-
-def language_of(locale: str) -> str:
-    """The text search configuration for a BCP 47 tag; `simple` where PostgreSQL has none."""
-    return _LANGUAGES.get(re.split("[-_]", locale)[0].lower(), "simple")
-
-
-def is_split_into_words(text: str) -> bool:
-    """Whether full-text search can do something with the text."""
-    return len(text.strip()) > 1 and not _NOT_SPLIT.search(text)
-
-
-def pairs_of(text: str) -> list[str]:
-    """Neighbouring characters, of the first two hundred: what stands in for words where there are no blanks."""
-    run = text[:200]
-    return sorted({pair for pair in map("".join, pairwise(run)) if _NOT_SPLIT.search(pair)})
-
-
-def like_pattern(text: str) -> str:
-    """A LIKE pattern that finds the text as it is, whatever is in it."""
-    return "%" + re.sub(r"([\\%_])", r"\\\1", text.strip()) + "%"
-
-
-_COLUMNS: LiteralString = "id, content, tags, created_at"
-
-_ALL_WORDS: LiteralString = """
-    websearch_to_tsquery('simple', %(text)s) || websearch_to_tsquery(%(language)s::text::regconfig, %(text)s)
-"""
-# A question shares some words with its answer, hardly all of them: "what is my dog called?", "My dog is Bello". Only
-# in the customer's language, which knows that "what" and "is" tell nothing.
-_ANY_WORD: LiteralString = """
-    replace(plainto_tsquery(%(language)s::text::regconfig, %(text)s)::text, ' & ', ' | ')::tsquery
-"""
+EXPORT_ROWS = 500
 
 
 class Memories:
     """The instance's memories. Every method raises DatabaseAway."""
 
-    def __init__(self, database: "Database", holdings: Holdings, clock: Callable[[], datetime]) -> None:
+    def __init__(
+        self, database: "Database", holdings: Holdings, clock: Callable[[], datetime], search: MemorySearch
+    ) -> None:
         self._database = database
         self._holdings = holdings
         self._clock = clock
+        self._search = search
 
-    async def add(self, new: NewMemory, locale: str, plan: PlanConfiguration) -> Memory:
+    async def search(self, query: MemoryQuery, locale: str) -> FoundMemories:
+        """Memories and pieces of files that answer the query, the best first."""
+        return await self._search.search(query, locale)
+
+    async def recall(self, text: str, agent_id: str, locale: str, limit: int) -> tuple[FoundMemory, ...]:
+        """What may help an agent with a question, the best first; nothing that its prompt holds anyway."""
+        return await self._search.recall(text, agent_id, locale, limit)
+
+    async def add(self, new: NewMemory, locale: str, plan: PlanConfiguration, origin: Origin | None = None) -> Memory:
         """Keep it. Raises Problem when the plan's memories are used up."""
+        now = self._clock()
+        dictionary = index.dictionary_of(locale)
         values = {
             "id": uuid.uuid4(),
             "content": new.content,
             "tags": list(dict.fromkeys(new.tags)),
-            "language": language_of(locale),
-            "now": self._clock(),
+            "agent": new.agent_id,
+            "origin": origin or ("customer" if new.created_at is None else "import"),
+            "thread": new.thread,
+            "metadata": json.dumps(new.metadata),
+            "created": new.created_at or now,
+            "indexed": index.version_of(dictionary),
+            "step": index.STEP,
         }
         async with self._database.connection() as connection, connection.transaction():
-            used = await self._counted(connection)
+            await index.take_turn(connection)
+            used = await count_memories(connection)
             self._check_limit(used, plan)
+            cursor = await connection.execute(rows.INSERT, values)
+            (row,) = await cursor.fetchall()
+            await index.put(connection, dictionary, [rows.document(row)])
+            await self._note(connection, row["id"], "created", None, row["origin"])
+        self._holdings.memories = used + 1
+        self._search.grown()
+        return rows.memory(row)
+
+    async def supersede(self, memory_id: uuid.UUID, new: ChangedMemory, locale: str, author: Origin) -> Memory:
+        """Let it hold something else; what it held is in its history. Raises Problem for an unknown id."""
+        dictionary = index.dictionary_of(locale)
+        values = {
+            "id": memory_id,
+            "content": new.content,
+            "tags": list(dict.fromkeys(new.tags)) if new.tags is not None else None,
+            "now": self._clock(),
+            "indexed": index.version_of(dictionary),
+        }
+        async with self._database.connection() as connection, connection.transaction():
+            await index.take_turn(connection)
+            cursor = await connection.execute("select content from memories where id = %(id)s", values)
+            old = await cursor.fetchone()
+            if old is None:
+                raise _unknown()
+            cursor = await connection.execute(rows.UPDATE, values)
+            (row,) = await cursor.fetchall()
+            await index.drop_memories(connection, [memory_id])
+            await index.put(connection, dictionary, [rows.document(row)])
+            await self._note(connection, memory_id, "superseded", old["content"], author)
+        self._search.grown()
+        return rows.memory(row)
+
+    async def delete(self, memory_id: uuid.UUID, author: Origin = "customer") -> None:
+        """Forget it. Raises Problem for an unknown id."""
+        async with self._database.connection() as connection, connection.transaction():
+            await index.take_turn(connection)
+            await index.drop_memories(connection, [memory_id])
+            result = await connection.execute("delete from memories where id = %(id)s", {"id": memory_id})
+            if result.rowcount == 0:
+                raise _unknown()
+            await connection.execute(
+                "update memory_history set content = null where memory_id = %(id)s", {"id": memory_id}
+            )
+            await self._note(connection, memory_id, "deleted", None, author)
+            used = await count_memories(connection)
+        self._holdings.memories = used
+
+    async def read(self, memory_id: uuid.UUID) -> Memory:
+        """One memory. Raises Problem for an unknown id."""
+        async with self._database.connection() as connection:
             cursor = await connection.execute(
-                f"""insert into memories (id, content, tags, language, words, created_at)
-                    values (%(id)s, %(content)s::text, %(tags)s::text[], %(language)s::text,
-                            to_tsvector('simple', %(content)s::text)
-                            || to_tsvector(%(language)s::text::regconfig, %(content)s::text)
-                            || to_tsvector('simple', array_to_string(%(tags)s::text[], ' ')),
-                            %(now)s)
-                    returning {_COLUMNS}""",  # noqa: S608 - our own column names
-                values,
+                f"select {rows.COLUMNS} from memories where id = %(id)s",  # noqa: S608 - our own column names
+                {"id": memory_id},
             )
             row = await cursor.fetchone()
-        self._holdings.memories = used + 1
-        return Memory.model_validate(row)
+        if row is None:
+            raise _unknown()
+        return rows.memory(row)
 
-    async def search(self, text: str, locale: str, limit: int) -> FoundMemories:
-        """The best matches: all words of `text`, with "quotes", `or` and `-` as in a web search; else a piece of it."""
-        if is_split_into_words(text) and (found := await self._by_words(_ALL_WORDS, text, locale, limit)):
-            return FoundMemories(memories=found, mode="words")
+    async def history(self, memory_id: uuid.UUID) -> MemoryHistory:
+        """What was done to it, even when it is no longer there. Raises Problem for an id that never was."""
         async with self._database.connection() as connection:
             cursor = await connection.execute(
-                f"""select {_COLUMNS}, char_length(%(text)s::text)::float / greatest(char_length(content), 1) as score
-                      from memories where content ilike %(pattern)s
-                     order by score desc, created_at desc limit %(limit)s""",  # noqa: S608 - our own column names
-                {"text": text.strip(), "pattern": like_pattern(text), "limit": limit},
+                "select event, author, at, content from memory_history where memory_id = %(id)s order by id desc",
+                {"id": memory_id},
             )
-            rows = await cursor.fetchall()
-        return FoundMemories(memories=tuple(FoundMemory(**row) for row in rows), mode="substring")
-
-    async def recall(self, text: str, locale: str, limit: int) -> tuple[Memory, ...]:
-        """Memories that share words with a question, or pairs of characters, the most telling first."""
-        if is_split_into_words(text):
-            return await self._by_words(_ANY_WORD, text, locale, limit)
-        async with self._database.connection() as connection:
-            cursor = await connection.execute(
-                f"""select {_COLUMNS} from memories, lateral (
-                        select count(*) as common from unnest(%(pairs)s::text[]) pair where strpos(content, pair) > 0
-                    ) as shared
-                     where common > 0 order by common desc, created_at desc limit %(limit)s""",  # noqa: S608 - as above
-                {"pairs": pairs_of(text), "limit": limit},
-            )
-            return tuple(Memory(**row) for row in await cursor.fetchall())
+            events = tuple(MemoryEvent(**row) for row in await cursor.fetchall())
+        if not events:
+            await self.read(memory_id)  # one that is older than histories
+        return MemoryHistory(events=events)
 
     async def list(self, limit: int, cursor: str | None) -> MemoryPage:
         """One page. Raises Problem for a made-up cursor."""
         created_at, last = pages.key(cursor, datetime.fromisoformat, uuid.UUID)
         async with self._database.connection() as connection:
             result = await connection.execute(
-                f"""select {_COLUMNS} from memories
+                f"""select {rows.COLUMNS} from memories
                      where %(last)s::uuid is null or (created_at, id) < (%(at)s, %(last)s)
                      order by created_at desc, id desc limit %(limit)s""",  # noqa: S608 - our own column names
                 {"at": created_at, "last": last, "limit": limit + 1},
             )
-            found = [Memory(**row) for row in await result.fetchall()]
+            found = [rows.memory(row) for row in await result.fetchall()]
         page, end = pages.split(found, limit)
         after = pages.cursor(end.created_at.isoformat(), end.id) if end is not None else None
         return MemoryPage(memories=tuple(page), next_cursor=after)
 
-    async def delete(self, memory_id: uuid.UUID) -> None:
-        """Forget it. Raises Problem for an unknown id."""
-        async with self._database.connection() as connection, connection.transaction():
-            used = await self._counted(connection)
-            result = await connection.execute("delete from memories where id = %(id)s", {"id": memory_id})
-            if result.rowcount == 0:
-                raise not_found("memory with this id")
-        self._holdings.memories = used - 1
+    async def export(self) -> AsyncIterator[tuple[Memory, ...]]:
+        """All memories, some at a time, the oldest ids first. Nothing is held while the caller writes them out."""
+        last: uuid.UUID | None = None
+        while True:
+            async with self._database.connection() as connection:
+                cursor = await connection.execute(
+                    f"""select {rows.COLUMNS} from memories where %(last)s::uuid is null or id > %(last)s
+                         order by id limit %(limit)s""",  # noqa: S608 - our own column names
+                    {"last": last, "limit": EXPORT_ROWS},
+                )
+                found = await cursor.fetchall()
+            if not found:
+                return
+            last = found[-1]["id"]
+            yield tuple(map(rows.memory, found))
 
-    async def _counted(self, connection: "Connection") -> int:
-        """How many there are. Until the transaction ends, nobody else adds or deletes one."""
-        await connection.execute("select pg_advisory_xact_lock(%(lock)s)", {"lock": _LOCK})
-        return await count_memories(connection)
+    async def stop(self) -> None:
+        """Let go of what is done in the background."""
+        await self._search.stop()
+
+    async def _note(
+        self, connection: "Connection", memory_id: uuid.UUID, event: str, content: str | None, author: str
+    ) -> None:
+        values = {"id": memory_id, "event": event, "content": content, "author": author, "now": self._clock()}
+        await connection.execute(rows.NOTE, values | {"kept": rows.KEPT_EVENTS})
 
     def _check_limit(self, used: int, plan: PlanConfiguration) -> None:
         limit = plan.limits.memories
@@ -232,14 +199,6 @@ class Memories:
                 resets_at=None,
             )
 
-    async def _by_words(self, query: LiteralString, text: str, locale: str, limit: int) -> tuple[FoundMemory, ...]:
-        values: dict[str, Any] = {"text": text, "language": language_of(locale), "limit": limit}
-        async with self._database.connection() as connection:
-            cursor = await connection.execute(
-                f"""with wanted as (select {query} as query)
-                    select {_COLUMNS}, ts_rank(words, query, 1) as score
-                      from memories, wanted where words @@ query
-                     order by score desc, created_at desc limit %(limit)s""",  # noqa: S608 - our own SQL
-                values,
-            )
-            return tuple(FoundMemory(**row) for row in await cursor.fetchall())
+
+def _unknown() -> Problem:
+    return not_found("memory with this id")

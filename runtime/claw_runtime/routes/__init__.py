@@ -19,6 +19,7 @@ from claw_runtime.services import Services
 from claw_runtime.text import is_storable
 
 MIB = 2**20
+LINES = "application/x-ndjson"
 SERVICES = web.AppKey("services", Services)
 
 
@@ -97,6 +98,10 @@ class Route(Generic[Body, Query]):
     body_limit: int = MIB
     streams: bool = False
     """Whether it may answer with server-sent events."""
+    lines: bool = False
+    """Whether it answers with one JSON object a line, each of them an `answer`."""
+    uploads: str | None = None
+    """The media type of a body that is no JSON: the handler reads it itself."""
     headers: tuple[str, ...] = ()
     """Of the request, that mean something here."""
 

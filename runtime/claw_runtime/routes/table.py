@@ -3,7 +3,7 @@
 from typing import Any
 
 from claw_crds.configuration import CONFIGURATION_PATH, STATUS_PATH, RuntimeConfiguration, RuntimeReport
-from claw_runtime.memory.memories import FoundMemories, Memory, MemoryPage, NewMemory
+from claw_runtime.memory.entries import ChangedMemory, FoundMemories, Memory, MemoryHistory, MemoryPage, NewMemory
 from claw_runtime.problems import (
     DATABASE_AWAY,
     INVALID_REQUEST,
@@ -19,7 +19,7 @@ from claw_runtime.problems import (
     WORKSPACE_FULL,
     WRONG_INSTANCE,
 )
-from claw_runtime.routes import MIB, Access, Nothing, Route, chat, internal, memories, skills, status, usage, workspace
+from claw_runtime.routes import MIB, Access, Nothing, Route, agents, chat, internal, memories, skills, status, usage, workspace
 from claw_runtime.routes.lists import PageQuery
 from claw_runtime.routes.memories import SearchQuery
 from claw_runtime.routes.workspace import (
@@ -114,6 +114,21 @@ ROUTES: tuple[Route[Any, Any], ...] = (
         "PUT",
         "/api/workspace/{path}",
         workspace.write,
+    Route("GET", "/api/memory/export", memories.export, CUSTOMER, Nothing, Nothing, Memory, lines=True),
+    Route("GET", "/api/memory/{id}", memories.read, CUSTOMER, Nothing, Nothing, Memory, problems=(NOT_FOUND,)),
+    Route(
+        "PUT", "/api/memory/{id}", memories.supersede, CUSTOMER, ChangedMemory, Nothing, Memory, problems=(NOT_FOUND,)
+    ),
+    Route(
+        "GET",
+        "/api/memory/{id}/history",
+        memories.history,
+        CUSTOMER,
+        Nothing,
+        Nothing,
+        MemoryHistory,
+        problems=(NOT_FOUND,),
+    ),
         CUSTOMER,
         NewContent,
         Nothing,

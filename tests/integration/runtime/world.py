@@ -37,6 +37,7 @@ from claw_crds.plan import Limits
 from claw_dev.postgres import with_database
 from claw_runtime.app import application
 from claw_runtime.openapi import document
+from claw_runtime.routes import LINES
 from claw_runtime.routes.table import ROUTES
 from claw_runtime.services import HEARTBEAT_SECONDS, Services, assemble
 from claw_runtime.settings import Settings
@@ -108,7 +109,11 @@ def check(method: str, path: str, answer: Answer) -> None:
             assert answer.text == ""
             return
         assert media_type in content, f"{method} {template} answered {media_type}"
-        if media_type != "text/event-stream":
+        if media_type == LINES:
+            schema = content[media_type]["schema"] | {"components": api()["components"]}
+            for line in answer.text.splitlines():
+                Draft202012Validator(schema).validate(json.loads(line))
+        elif media_type != "text/event-stream":
             schema = content[media_type]["schema"] | {"components": api()["components"]}
             Draft202012Validator(schema).validate(answer.json)
         return

@@ -1,0 +1,114 @@
+"""Which chunks answer a question best. Pure.
+
+Okapi BM25 over the words; then each chunk is lifted by its neighbours, because a question and its answer rarely share
+words ("What is your dog called?" "Bello!"); then what is old fades a little. Where there are vectors, the two orders
+are fused by reciprocal rank, which needs no agreement on what a score means.
+"""
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+K1 = 1.2
+B = 0.75
+NEIGHBOUR_SHARE = 0.5
+"""Of a chunk's score that its neighbour gets."""
+HALF_LIFE_DAYS = 30.0
+FADING_SHARE = 0.15
+"""Of a score that fades. What is old is less likely to matter, and no less true."""
+RRF_K = 60
+
+
+@dataclass(frozen=True)
+class Term:
+    """A word that is looked for, as the index knows it."""
+
+    stem: str
+    chunks: int
+    """That have it."""
+    weight: float
+
+
+@dataclass(frozen=True)
+class Hit:
+    """A chunk that may be an answer."""
+
+    id: int
+    thread: str
+    place: int
+    length: int
+    dated: datetime | None
+    counts: Mapping[str, int]
+    """How often it has the terms."""
+    score: float = 0.0
+    similarity: float | None = None
+    """Cosine of the vectors of question and chunk, where there are any."""
+
+
+def weight(chunks: int, total: int) -> float:
+    """What a word tells that is in so many of all chunks: much if it is rare, next to nothing if it is everywhere."""
+    return math.log(1 + (total - min(chunks, total) + 0.5) / (chunks + 0.5))
+
+
+def probes(terms: Sequence[Term], most: int) -> tuple[Term, ...]:
+    """The terms whose chunks are worth fetching: the rarest first, as long as it is at most so many; one at least."""
+    found: list[Term] = []
+    fetched = 0
+    for term in sorted(terms, key=lambda term: term.chunks):
+        fetched += term.chunks
+        if found and fetched > most:
+            break
+        found.append(term)
+    return tuple(found)
+
+
+def bm25(hit: Hit, terms: Iterable[Term], average: float) -> float:
+    """The chunk's score for the terms."""
+    crowding = K1 * (1 - B + B * hit.length / max(average, 1.0))
+    score = 0.0
+    for term in terms:
+        count = hit.counts.get(term.stem, 0)
+        score += term.weight * count * (K1 + 1) / (count + crowding)
+    return score
+
+
+def best_possible(terms: Iterable[Term]) -> float:
+    """The score of a chunk of average length that has every term once."""
+    return sum(term.weight for term in terms)
+
+
+def lifted(hits: Sequence[Hit], step: int) -> list[Hit]:
+    """Each with a share of the score of its best neighbour: in the same thread, at most a step away."""
+    threads: dict[str, list[Hit]] = {}
+    for hit in hits:
+        threads.setdefault(hit.thread, []).append(hit)
+
+    def lift(hit: Hit) -> float:
+        around = (other.score for other in threads[hit.thread] if other.id != hit.id and _near(hit, other, step))
+        return NEIGHBOUR_SHARE * max(around, default=0.0)
+
+    return [replace(hit, score=hit.score + lift(hit)) for hit in hits]
+
+
+def faded(hit: Hit, now: datetime) -> float:
+    """Its score, less for what it has lost with age."""
+    if hit.dated is None:
+        return hit.score
+    days = max(0.0, (now - hit.dated).total_seconds() / 86_400)
+    fresh: float = 0.5 ** (days / HALF_LIFE_DAYS)
+    return hit.score * (1 - FADING_SHARE + FADING_SHARE * fresh)
+
+
+def fused(orders: Iterable[Sequence[int]]) -> dict[int, float]:
+    """Ids to their score by reciprocal rank, from orders of ids, the best first. 1 is first in every order."""
+    orders = [order for order in orders if order]
+    scores: dict[int, float] = {}
+    for order in orders:
+        for rank, identity in enumerate(order, start=1):
+            scores[identity] = scores.get(identity, 0.0) + (RRF_K + 1) / (RRF_K + rank) / len(orders)
+    return scores
+
+
+def _near(one: Hit, other: Hit, step: int) -> bool:
+    return abs(one.place - other.place) <= step

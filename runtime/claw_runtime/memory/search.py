@@ -1,0 +1,129 @@
+"""A search from question to answer: by words, by meaning where there are vectors, and what of both is best."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, LiteralString
+
+from claw_runtime.memory import index, ranking, searching
+from claw_runtime.memory.entries import FoundMemories, FoundMemory, MemoryQuery
+from claw_runtime.memory.indexing import BEHIND, Indexer
+from claw_runtime.memory.ranking import Hit
+from claw_runtime.memory.searching import Filters
+from claw_runtime.memory.sources import folder
+
+if TYPE_CHECKING:
+    from claw_runtime.database import Connection, Database
+
+OVERSAMPLED = 4
+"""Candidates for each result that is wanted: several may be pieces of one memory."""
+RECALL_THRESHOLD = 0.12
+RECALLED_CHARACTERS = 1_600
+"""Of a single memory that is put before the model unasked."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A chunk that is an answer."""
+
+    chunk: int
+    score: float
+    """Orders the answers."""
+    relevance: float
+
+
+class MemorySearch:
+    """Searches everything that is remembered. All methods raise DatabaseAway."""
+
+    def __init__(self, database: "Database", clock: Callable[[], datetime], indexer: Indexer) -> None:
+        self._database = database
+        self._clock = clock
+        self._indexer = indexer
+
+    def grown(self) -> None:
+        """Something was added to the index."""
+
+    async def stop(self) -> None:
+        """Let go of what is done in the background."""
+        await self._indexer.stop()
+
+    async def search(self, query: MemoryQuery, locale: str) -> FoundMemories:
+        """What answers the query, the best first."""
+        dictionary = index.dictionary_of(locale)
+        behind = not await self._indexer.ready(dictionary)
+        async with self._database.connection() as connection:
+            filters = await _filters(connection, query, dictionary)
+            asked = await searching.understand(connection, query.text, dictionary)
+            hits = await searching.by_words(connection, asked, filters, OVERSAMPLED * query.limit)
+            found = await _found(connection, self._ordered(hits, query))
+        return FoundMemories(
+            memories=found[: query.limit], mode="keyword", degraded=behind, degraded_reason=BEHIND if behind else None
+        )
+
+    async def recall(self, text: str, agent_id: str, locale: str, limit: int) -> tuple[FoundMemory, ...]:
+        """What may help an agent with a question, the best first; nothing that its prompt holds anyway."""
+        in_prompt = ("USER.md", *(folder(agent_id) + name for name in ("MEMORY.md", "USER.md")))
+        query = MemoryQuery(
+            text=text, limit=limit, agent_id=agent_id, threshold=RECALL_THRESHOLD, without_paths=in_prompt
+        )
+        found = await self.search(query, locale)
+        return tuple(
+            memory.model_copy(update={"content": memory.content[:RECALLED_CHARACTERS]}) for memory in found.memories
+        )
+
+    def _ordered(self, hits: Sequence[Hit], query: MemoryQuery) -> list[Answer]:
+        """The hits that are good enough, the best first, as many as may be needed."""
+        now = self._clock()
+        answers = [Answer(hit.id, ranking.faded(hit, now), min(hit.score, 1.0)) for hit in hits]
+        answers = [answer for answer in answers if answer.relevance >= query.threshold and answer.score > 0]
+        answers.sort(key=lambda answer: (-answer.score, -answer.chunk))
+        return answers[: OVERSAMPLED * query.limit]
+
+
+async def _filters(connection: "Connection", query: MemoryQuery, dictionary: str) -> Filters:
+    excluded = await searching.stems(connection, query.excluded, dictionary) if query.excluded else ()
+    return Filters(
+        agent_id=query.agent_id,
+        tags=query.tags,
+        since=query.since,
+        until=query.until,
+        origins=query.origins,
+        phrases=query.phrases,
+        excluded=excluded,
+        without_paths=query.without_paths,
+    )
+
+
+async def _found(connection: "Connection", answers: Sequence[Answer]) -> tuple[FoundMemory, ...]:
+    """The answers with what they say. Of a memory that was found by several of its pieces, only the best counts."""
+    cursor = await connection.execute(_READ, {"chunks": [answer.chunk for answer in answers]})
+    rows = {row["chunk"]: row for row in await cursor.fetchall()}
+    found: dict[Any, FoundMemory] = {}
+    for answer in answers:
+        row = rows.get(answer.chunk)  # None: it was deleted meanwhile
+        if row is not None:
+            key = row["id"] or answer.chunk
+            found.setdefault(key, _memory(row, answer))
+    return tuple(found.values())
+
+
+def _memory(row: Mapping[str, Any], answer: Answer) -> FoundMemory:
+    members = {name: row[name] for name in FoundMemory.model_fields if name in row}
+    score, relevance = round(answer.score, 4), round(answer.relevance, 4)
+    return FoundMemory(**members, score=score, relevance=relevance)
+
+
+_READ: LiteralString = """
+select chunk.id as chunk, memory.id, chunk.path, chunk.agent_id,
+       case when memory.id is null then chunk.first_line end as first_line,
+       case when memory.id is null then chunk.last_line end as last_line,
+       case when memory.id is null then chunk.content else memory.content end as content,
+       coalesce(memory.tags, '{}') as tags,
+       coalesce(memory.origin, 'file') as origin,
+       coalesce(memory.created_at, chunk.dated, file.updated_at) as created_at
+  from memory_chunks chunk
+  left join memories memory on memory.id = chunk.memory_id
+  left join workspace_files file on file.path = chunk.path
+ where chunk.id = any(%(chunks)s::bigint[])
+   and (chunk.path is null or file.path is not null)  -- a file that was deleted a moment ago
+"""

@@ -1,0 +1,240 @@
+"""Candidates from the index: the chunks that may answer a question, with what ranking needs to know of them.
+
+All of it is bounded, whatever is asked and however much is kept. A question's rare words fetch the chunks that have
+any of them. Words that are everywhere fetch what has two of them, and, only where that is not enough, the newest that
+have one. PostgreSQL then orders these roughly, so that only the best are looked at closely.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from itertools import islice
+from typing import TYPE_CHECKING, Any, LiteralString
+
+from claw_runtime.memory import ranking
+from claw_runtime.memory.index import STEP
+from claw_runtime.memory.ranking import Hit, Term
+from claw_runtime.memory.spelling import SHORTEST, meant
+from claw_runtime.memory.words import trigrams, words
+
+if TYPE_CHECKING:
+    from claw_runtime.database import Connection
+
+MAX_ASKED = 256
+"""Different words of a question that are looked up."""
+MAX_TERMS = 12
+"""Of these, the most telling ones that are looked for."""
+MAX_CORRECTED = 4
+CANDIDATES = 1500
+NEWEST = 400
+CLOSELY = 100
+"""The best by the rough order."""
+LIFTING = 30
+"""The best, whose neighbours are looked at as well."""
+
+
+@dataclass(frozen=True)
+class Filters:
+    """What a chunk must have. `agent_id` sees its own and everybody's; None sees all."""
+
+    agent_id: str | None = None
+    tags: tuple[str, ...] = ()
+    since: datetime | None = None
+    until: datetime | None = None
+    origins: tuple[str, ...] = ()
+    phrases: tuple[str, ...] = ()
+    excluded: tuple[str, ...] = ()
+    """Words that it must not have, as they were asked."""
+    without_paths: tuple[str, ...] = ()
+
+    def values(self) -> dict[str, Any]:
+        """For the statement."""
+        return {
+            "agent": self.agent_id,
+            "tags": list(self.tags) or None,
+            "since": self.since,
+            "until": self.until,
+            "origins": list(self.origins) or None,
+            "phrases": [_like(phrase) for phrase in self.phrases] or None,
+            "excluded": list(self.excluded) or None,
+            "without_paths": list(self.without_paths) or None,
+        }
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A question, as the index understands it."""
+
+    terms: tuple[Term, ...]
+    best_possible: float
+    chunks: int
+    average: float
+    """Words of a chunk."""
+
+
+async def understand(connection: "Connection", text: str, dictionary: str) -> Asked:
+    """The words of a text with their weights, misspelt ones corrected, the most telling ones only."""
+    asked = list(dict.fromkeys(islice(words(text), 4 * MAX_ASKED)))[:MAX_ASKED]
+    cursor = await connection.execute(_UNDERSTAND, {"asked": asked, "dictionary": dictionary})
+    rows = await cursor.fetchall()
+    if not rows:
+        return Asked((), 0.0, 0, 0.0)
+    total = rows[0]["total"]
+    terms = [Term(row["stem"], row["chunks"], ranking.weight(row["chunks"], total)) for row in rows if row["chunks"]]
+    terms = sorted(terms, key=lambda term: -term.weight)[:MAX_TERMS]
+    unknown = [row["stem"] for row in rows if not row["chunks"]]
+    known = ranking.best_possible(terms)
+    # A word that nobody ever wrote tells as much as the others of the question: what lacks it is no full answer.
+    mean = known / len(terms) if terms else 1.0
+    corrected = await _corrected(connection, unknown, total)
+    return Asked(
+        terms=(*terms, *corrected),
+        best_possible=known + mean * min(len(unknown), MAX_TERMS),
+        chunks=total,
+        average=rows[0]["length"] / max(total, 1),
+    )
+
+
+async def stems(connection: "Connection", text: str, dictionary: str) -> tuple[str, ...]:
+    """The stems of the words of a text."""
+    asked = list(dict.fromkeys(islice(words(text), MAX_ASKED)))
+    cursor = await connection.execute(_UNDERSTAND, {"asked": asked, "dictionary": dictionary})
+    return tuple(row["stem"] for row in await cursor.fetchall())
+
+
+async def by_words(connection: "Connection", asked: Asked, filters: Filters, wanted: int) -> list[Hit]:
+    """The chunks that have the words, and the neighbours of the best, scored from 0 to about 1, in no order."""
+    if not asked.terms:
+        return []
+    rare = ranking.probes(asked.terms, CANDIDATES)
+    common = sorted((term for term in asked.terms if term not in rare), key=lambda term: term.chunks)
+    groups = [*([term] for term in rare if term.chunks <= CANDIDATES), *([common[:2]] if len(common) > 1 else [])]
+    hits: dict[int, Hit] = {}
+    if groups:
+        hits = await _fetch(connection, _BY_INDEX, asked, filters, _query(groups))
+    if len(hits) < wanted and (left := [term for term in asked.terms if [term] not in groups]):
+        hits |= await _fetch(connection, _NEWEST, asked, filters, _query([[term] for term in left]))
+    scored = [
+        replace(hit, score=ranking.bm25(hit, asked.terms, asked.average) / asked.best_possible) for hit in hits.values()
+    ]
+    scored.sort(key=lambda hit: -hit.score)
+    return ranking.lifted([*scored, *await _neighbours(connection, scored, filters)], STEP)
+
+
+async def _fetch(
+    connection: "Connection", statement: str, asked: Asked, filters: Filters, query: str
+) -> dict[int, Hit]:
+    values: dict[str, Any] = {
+        "query": query,
+        "stems": [term.stem for term in asked.terms],
+        "average": max(asked.average, 1.0),
+        "candidates": CANDIDATES,
+        "newest": NEWEST,
+        "closely": CLOSELY,
+    }
+    score = []
+    for place, term in enumerate(asked.terms):
+        score.append(f"ts_match_vq(words, %(term{place})s::tsquery)::int * %(weight{place})s::float8")
+        values |= {f"term{place}": _quoted(term.stem), f"weight{place}": term.weight}
+    text = statement.replace("{score}", " + ".join(score))
+    cursor = await connection.execute(text.encode(), values | filters.values())
+    return {row["id"]: _hit(row) for row in await cursor.fetchall()}
+
+
+async def _neighbours(connection: "Connection", hits: Sequence[Hit], filters: Filters) -> list[Hit]:
+    best = hits[:LIFTING]
+    values = {
+        "threads": [hit.thread for hit in best],
+        "places": [hit.place for hit in best],
+        "known": [hit.id for hit in hits],
+        "step": STEP,
+    }
+    cursor = await connection.execute(_NEIGHBOURS.encode(), values | filters.values())
+    return [_hit(row) for row in await cursor.fetchall()]
+
+
+async def _corrected(connection: "Connection", unknown: Sequence[str], total: int) -> list[Term]:
+    found = []
+    for stem in [stem for stem in unknown if len(stem) >= SHORTEST][:MAX_CORRECTED]:
+        values = {"trigrams": sorted(trigrams(stem)), "inner": [stem[at : at + 3] for at in range(len(stem) - 2)]}
+        cursor = await connection.execute(_ALIKE, values | {"length": len(stem)})
+        known = {row["word"]: row["chunks"] for row in await cursor.fetchall()}
+        for word, share in meant(stem, known):
+            found.append(Term(word, known[word], share * ranking.weight(known[word], total)))
+    return found
+
+
+def _hit(row: Mapping[str, Any]) -> Hit:
+    counts = dict(zip(row["found"], row["times"], strict=True)) if row["found"] else {}
+    return Hit(row["id"], row["thread"], row["place"], row["length"], row["dated"], counts)
+
+
+def _query(groups: Sequence[Sequence[Term]]) -> str:
+    """A tsquery: any of the groups, of each all."""
+    return " | ".join("(" + " & ".join(_quoted(term.stem) for term in group) + ")" for group in groups)
+
+
+def _quoted(stem: str) -> str:
+    return "'" + stem.replace("\\", "\\\\").replace("'", "''") + "'"
+
+
+def _like(text: str) -> str:
+    escaped = text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+    return f"%{escaped}%"
+
+
+_UNDERSTAND = """
+select stem, coalesce(known.chunks, 0) as chunks, sums.chunks as total, sums.length
+  from (select distinct memory_stem(word, %(dictionary)s) as stem from unnest(%(asked)s::text[]) as word) as asked
+  left join memory_words known on known.word = stem
+ cross join memory_index sums
+"""
+
+_ALIKE = """
+select word, chunks from memory_words
+ where trigrams && %(trigrams)s::text[] and char_length(word) between %(length)s - 2 and %(length)s + 2
+union
+(select word, chunks from memory_words where trigrams @> %(inner)s::text[] order by char_length(word) limit 20)
+"""
+
+_MAY: LiteralString = """
+    (%(agent)s::text is null or agent_id is null or agent_id = %(agent)s)
+    and (%(since)s::timestamptz is null or dated >= %(since)s)
+    and (%(until)s::timestamptz is null or dated < %(until)s)
+    and (%(without_paths)s::text[] is null or path is null or path <> all(%(without_paths)s))
+    and (%(phrases)s::text[] is null or content ilike all(%(phrases)s))
+    and (%(excluded)s::text[] is null or not tsvector_to_array(words) && %(excluded)s)
+    and ((%(tags)s::text[] is null and %(origins)s::text[] is null)
+         or case when memory_id is null then %(tags)s::text[] is null and 'file' = any(%(origins)s)
+                 else exists (select from memories where memories.id = memory_id
+                                 and (%(tags)s::text[] is null or memories.tags @> %(tags)s)
+                                 and (%(origins)s::text[] is null or memories.origin = any(%(origins)s))) end)
+"""
+
+_CLOSELY: LiteralString = """
+select id, thread, place, length, dated, found, times
+  from (select * from candidates order by ({score}) / (1 + 1.2 * (0.25 + 0.75 * length / %(average)s)) desc
+         limit %(closely)s) as best,
+       lateral (select array_agg(lexeme) as found, array_agg(cardinality(positions)) as times
+                  from unnest(words) where lexeme = any(%(stems)s)) as counted
+"""
+
+_BY_INDEX: LiteralString = f"""
+with candidates as (select * from memory_chunks where words @@ %(query)s::tsquery and {_MAY} limit %(candidates)s)
+{_CLOSELY}
+"""  # noqa: S608 - our own SQL
+
+# Not by the index, which would fetch everything that has the word: from the newest on, until there are enough.
+_NEWEST: LiteralString = f"""
+with candidates as (
+    select * from memory_chunks where ts_match_vq(words, %(query)s::tsquery) and {_MAY}
+     order by id desc limit %(newest)s)
+{_CLOSELY}
+"""  # noqa: S608 - our own SQL
+
+_NEIGHBOURS: LiteralString = f"""
+select distinct id, thread, place, length, dated, null::text[] as found, null::int[] as times
+  from unnest(%(threads)s::text[], %(places)s::int[]) as hit (at, around)
+  join memory_chunks on thread = at and place between around - %(step)s and around + %(step)s
+ where id <> all(%(known)s::bigint[]) and {_MAY}
+"""  # noqa: S608 - our own SQL
