@@ -89,6 +89,7 @@ class Services:
         """Count what is still uncounted, then let go of all connections."""
         await self.chat.finish(STOP_SECONDS)
         await self.usage.close()
+        await self.memories.stop()
         await self.model.close()
         await self.database.close()
 
@@ -100,7 +101,6 @@ class Services:
             message = "The runtime's database refuses its credentials."
         elif not self.prepared.is_set():
             message = "The runtime is starting: its database has not answered yet."
-        await self.memories.stop()
         elif self.database.away:
             message = "The runtime's database does not answer."
         elif active is None:
@@ -162,25 +162,14 @@ def assemble(
         usage=usage,
         storage=Storage(database, clock),
         holdings=holdings,
-    leaks = Leaks(keys_of(settings))
-    toolbox = Toolbox(
-        (
-            *skill_tools(skills),
-            *workspace_tools(workspace),
-        ),
-        leaks=leaks,
-        others=others_texts(database),
-    )
-    loop = Loop(model, toolbox)
-    agents = Agents(database=database, holdings=holdings, workspace=workspace, memories=memories, clock=clock)
-    confirmations, idempotency = Confirmations(database, clock), Idempotency(database, clock)
         workspace=workspace,
         conversations=conversations,
         memories=memories,
         skills=skills,
         chat=Chat(
             database=database,
-            agents=agents,
+            conversations=conversations,
+            memories=memories,
             skills=skills,
             usage=usage,
             holdings=holdings,
@@ -190,7 +179,3 @@ def assemble(
         ),
         heartbeat_seconds=heartbeat_seconds,
     )
-            briefings=Briefings(workspace=workspace, memories=memories, loop=loop, leaks=leaks, clock=clock),
-            compaction=Compaction(database, loop),
-            confirmations=confirmations,
-            idempotency=idempotency,

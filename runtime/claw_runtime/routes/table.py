@@ -19,7 +19,7 @@ from claw_runtime.problems import (
     WORKSPACE_FULL,
     WRONG_INSTANCE,
 )
-from claw_runtime.routes import MIB, Access, Nothing, Route, agents, chat, internal, memories, skills, status, usage, workspace
+from claw_runtime.routes import MIB, Access, Nothing, Route, chat, internal, memories, skills, status, usage, workspace
 from claw_runtime.routes.lists import PageQuery
 from claw_runtime.routes.memories import SearchQuery
 from claw_runtime.routes.workspace import (
@@ -74,6 +74,21 @@ ROUTES: tuple[Route[Any, Any], ...] = (
     Route("POST", "/api/memory", memories.add, CUSTOMER, NewMemory, Nothing, Memory, status=201),
     Route("GET", "/api/memory", memories.page, CUSTOMER, Nothing, PageQuery, MemoryPage),
     Route("GET", "/api/memory/search", memories.search, CUSTOMER, Nothing, SearchQuery, FoundMemories),
+    Route("GET", "/api/memory/export", memories.export, CUSTOMER, Nothing, Nothing, Memory, lines=True),
+    Route("GET", "/api/memory/{id}", memories.read, CUSTOMER, Nothing, Nothing, Memory, problems=(NOT_FOUND,)),
+    Route(
+        "PUT", "/api/memory/{id}", memories.supersede, CUSTOMER, ChangedMemory, Nothing, Memory, problems=(NOT_FOUND,)
+    ),
+    Route(
+        "GET",
+        "/api/memory/{id}/history",
+        memories.history,
+        CUSTOMER,
+        Nothing,
+        Nothing,
+        MemoryHistory,
+        problems=(NOT_FOUND,),
+    ),
     Route("DELETE", "/api/memory/{id}", memories.delete, CUSTOMER, Nothing, Nothing, None, problems=(NOT_FOUND,)),
     Route("GET", "/api/skills", skills.listing, CUSTOMER, Nothing, Nothing, SkillList),
     Route(
@@ -114,21 +129,6 @@ ROUTES: tuple[Route[Any, Any], ...] = (
         "PUT",
         "/api/workspace/{path}",
         workspace.write,
-    Route("GET", "/api/memory/export", memories.export, CUSTOMER, Nothing, Nothing, Memory, lines=True),
-    Route("GET", "/api/memory/{id}", memories.read, CUSTOMER, Nothing, Nothing, Memory, problems=(NOT_FOUND,)),
-    Route(
-        "PUT", "/api/memory/{id}", memories.supersede, CUSTOMER, ChangedMemory, Nothing, Memory, problems=(NOT_FOUND,)
-    ),
-    Route(
-        "GET",
-        "/api/memory/{id}/history",
-        memories.history,
-        CUSTOMER,
-        Nothing,
-        Nothing,
-        MemoryHistory,
-        problems=(NOT_FOUND,),
-    ),
         CUSTOMER,
         NewContent,
         Nothing,
