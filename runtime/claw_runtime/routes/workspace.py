@@ -13,8 +13,8 @@ from claw_runtime.endpoint import json_answer
 from claw_runtime.problems import not_found
 from claw_runtime.routes import Call, Nothing
 from claw_runtime.text import Text
+from claw_runtime.workspace.content import MAX_CHARACTERS
 from claw_runtime.workspace.rows import Author, Ended, WorkspaceEntry
-from claw_runtime.workspace.writing import MAX_CHARACTERS
 
 NO_FILE = "file of this name in the workspace"
 

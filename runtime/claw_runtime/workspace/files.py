@@ -22,6 +22,7 @@ from claw_runtime.workspace.mirror import Mirror
 from claw_runtime.workspace.paths import normal, writable
 from claw_runtime.workspace.rows import Author, Version, WorkspaceEntry, WorkspaceListing
 from claw_runtime.workspace.sections import prompt_paths, prompt_sections
+from claw_runtime.workspace.syncing import bring_into_step
 from claw_runtime.workspace.writing import WorkspaceConflict, Writing
 
 if TYPE_CHECKING:
@@ -125,9 +126,23 @@ class Workspace:
         files = await asyncio.to_thread(initial_files, configuration, self._today())
         async with self._writing() as writing:
             await self._seed(writing, files)
-        async with self._lock, self._database.connection() as connection:
-            entries = await rows.entries(connection, [entry.path for entry in await rows.listings(connection)])
-            await self._mirror.copy([(entry.path, entry.content) for entry in entries])
+        await self.sync()
+
+    async def sync(self, *, everything: bool = True) -> None:
+        """Take in what programs changed on the disk, and write what the disk lacks; see `reconciling.py`.
+
+        Without `everything` only what changed on the disk is compared, and when nothing did, the database sleeps on.
+        """
+        async with self._lock:
+            look, is_known = await self._mirror.look()
+            everything = everything or not is_known
+            if not (everything or look.changed):
+                return
+            async with self._transaction() as writing:
+                refused = await bring_into_step(writing, self._mirror, look, everything=everything)
+            await self._mirror.follow(writing.stale | writing.changed, writing.taken)
+            self._mirror.refuse(refused)
+        self._tell(writing)
 
     async def seed_agent(self, agent_id: str, configuration: RuntimeConfiguration, name: str | None = None) -> None:
         """Give an agent its folder, with the files that it lacks. Raises InvalidPath, WorkspaceFull."""
@@ -169,15 +184,25 @@ class Workspace:
     async def _writing(self) -> AsyncIterator[Writing]:
         """A transaction that has the workspace to itself. Disk and subscribers learn what it changed."""
         async with self._lock:
-            async with self._database.connection() as connection, connection.transaction():
-                await rows.lock(connection)
-                writing = Writing(connection, self._clock())
+            async with self._transaction() as writing:
                 yield writing
-            if not writing.changed:
-                return
+                # A program was quicker on the disk, and nobody has seen it yet: its text must not just vanish.
+                for path, text in (await self._mirror.overtaken(writing.changed)).items():
+                    if text != writing.changed[path]:
+                        await writing.lose(path, text, "disk")
             await self._mirror.follow(writing.changed)
-        for callback in self._subscribers:
-            callback(frozenset(writing.changed))
+        self._tell(writing)
+
+    @asynccontextmanager
+    async def _transaction(self) -> AsyncIterator[Writing]:
+        async with self._database.connection() as connection, connection.transaction():
+            await rows.lock(connection)
+            yield Writing(connection, self._clock())
+
+    def _tell(self, writing: Writing) -> None:
+        if writing.changed:
+            for callback in self._subscribers:
+                callback(frozenset(writing.changed))
 
     def _today(self) -> date:
         return self._clock().astimezone(self._zone).date()

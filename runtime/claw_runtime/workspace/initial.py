@@ -10,9 +10,9 @@ from importlib import import_module
 from typing import Any
 
 from claw_crds.configuration import RuntimeConfiguration
+from claw_runtime.workspace.content import etag_of
 from claw_runtime.workspace.folders import folder_of
 from claw_runtime.workspace.paths import FOLLOW_THE_CONFIGURATION, SETTINGS, STATE, is_note
-from claw_runtime.workspace.writing import etag_of
 
 _TEMPLATES = {
     "AGENTS.md": "AGENTS.md.j2",

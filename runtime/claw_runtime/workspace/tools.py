@@ -10,11 +10,11 @@ from typing import Annotated, Any
 from pydantic import Field, StringConstraints
 
 from claw_runtime.tools import Proposal, Tool, ToolContext, ToolInput, ToolRefused, ToolResult
+from claw_runtime.workspace.content import MAX_CHARACTERS
 from claw_runtime.workspace.files import Workspace
 from claw_runtime.workspace.folders import SHARED, confined, folder_of, own_name
 from claw_runtime.workspace.rows import WorkspaceEntry
 from claw_runtime.workspace.steering import steers, summary
-from claw_runtime.workspace.writing import MAX_CHARACTERS
 
 MAX_LISTED = 300
 MAX_LINES = 500

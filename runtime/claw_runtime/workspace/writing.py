@@ -4,38 +4,18 @@ A `Writing` is one transaction that has the workspace to itself. What it changed
 listens only after the commit.
 """
 
-import hashlib
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from claw_runtime.problems import BODY_TOO_LARGE, INVALID_REQUEST, PRECONDITION_FAILED, WORKSPACE_FULL, Problem
-from claw_runtime.text import is_storable
+from claw_runtime.problems import PRECONDITION_FAILED, WORKSPACE_FULL, Problem
 from claw_runtime.workspace import rows
+from claw_runtime.workspace.content import MAX_BYTES, MAX_FILES, etag_of, refuse_content
+from claw_runtime.workspace.disk import Seen
 from claw_runtime.workspace.paths import FOLLOW_THE_CONFIGURATION, InvalidPath
 from claw_runtime.workspace.rows import Author, WorkspaceEntry
 
 if TYPE_CHECKING:
     from claw_runtime.database import Connection
-
-MAX_CHARACTERS = 200_000
-"""In one file."""
-MAX_FILES = 2_000
-MAX_BYTES = 20_000_000
-"""In all files together."""
-
-
-class ContentTooLarge(Problem):
-    """The content is longer than MAX_CHARACTERS."""
-
-    def __init__(self, path: str) -> None:
-        super().__init__(BODY_TOO_LARGE, f"{path} can hold {MAX_CHARACTERS:,} characters.")
-
-
-class InvalidContent(Problem):
-    """The content is no text that PostgreSQL can keep."""
-
-    def __init__(self, path: str) -> None:
-        super().__init__(INVALID_REQUEST, f"{path} can hold Unicode text without the character U+0000.")
 
 
 class WorkspaceConflict(Problem):
@@ -56,11 +36,16 @@ class WorkspaceFull(Problem):
 
 
 class Writing:
-    """One transaction. `changed` holds the new content by path, and None for what is gone."""
+    """One transaction."""
 
     def __init__(self, connection: "Connection", now: datetime) -> None:
         self.connection = connection
         self.changed: dict[str, str | None] = {}
+        """The new content by path; None for what is gone."""
+        self.stale: dict[str, str | None] = {}
+        """What has not changed now, but is not on the disk yet."""
+        self.taken: dict[str, Seen | None] = {}
+        """What was taken in from the disk, as it was there."""
         self._now = now
 
     async def put(self, path: str, content: str, author: Author) -> WorkspaceEntry:
@@ -99,16 +84,3 @@ class Writing:
         room = await rows.room(self.connection)
         if room.size + growth > MAX_BYTES or (old is None and room.files >= MAX_FILES):
             raise WorkspaceFull
-
-
-def refuse_content(path: str, content: str) -> None:
-    """Raises ContentTooLarge, InvalidContent."""
-    if len(content) > MAX_CHARACTERS:
-        raise ContentTooLarge(path)
-    if not is_storable(content):
-        raise InvalidContent(path)
-
-
-def etag_of(content: str) -> str:
-    """The same for the same content, wherever it is."""
-    return hashlib.sha256(content.encode()).hexdigest()[:32]

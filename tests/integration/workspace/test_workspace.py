@@ -11,15 +11,21 @@ import pytest
 from claw_crds.configuration import RuntimeConfiguration
 from claw_crds.v1alpha1 import WorkspaceFile
 from claw_runtime.database import Database
+from claw_runtime.workspace.content import MAX_CHARACTERS, ContentTooLarge, InvalidContent
+from claw_runtime.workspace.disk import MANIFEST
 from claw_runtime.workspace.files import Workspace
 from claw_runtime.workspace.paths import InvalidPath
-from claw_runtime.workspace.writing import MAX_CHARACTERS, ContentTooLarge, InvalidContent, WorkspaceConflict
+from claw_runtime.workspace.writing import WorkspaceConflict
 from tests.clock import Clock
 from tests.unit.templates.pro_customer import PRO
 
 
 def on_disk(disk: Path) -> dict[str, str]:
-    return {str(path.relative_to(disk)): path.read_text("utf-8") for path in disk.rglob("*") if path.is_file()}
+    return {
+        str(path.relative_to(disk)): path.read_text("utf-8")
+        for path in disk.rglob("*")
+        if path.is_file() and path.name != MANIFEST
+    }
 
 
 async def stored(workspace: Workspace) -> dict[str, str]:
