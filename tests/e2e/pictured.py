@@ -10,6 +10,7 @@ import yaml
 from claw_crds.v1alpha1 import ClawPlan
 from claw_webhook.billing import Standing
 from claw_webhook.front.accounts import Held
+from claw_webhook.front.google_pages import SCOPES
 from claw_webhook.front.offers import money, promises
 from claw_webhook.front.stages import Outcome, Picture, Progress, progress
 from claw_webhook.front.standing_words import Card, card
@@ -33,6 +34,7 @@ MAILS: dict[str, dict[str, Any]] = {
     "goodbye without data": {"deletion_at": None},
     "goodbye with data kept for good": {"deletion_at": FOR_GOOD},
     "payment_failed without a name": {"name": None, "details": {}},
+    "message of one long word": {"details": {"subject": "x" * 90, "text": "https://claw.example/" + "x" * 300}},
 }
 
 
@@ -81,6 +83,7 @@ def _welcome(shown: Progress, **words: Any) -> dict[str, Any]:
     } | words
 
 
+_GOOGLE: dict[str, Any] = {"subscription": "sub_1", "scopes": SCOPES}
 PAGES: dict[str, dict[str, Any]] = {
     "ask": {},
     "key": {"key": "claw_" + "k" * 49, "url": LONG},
@@ -107,7 +110,10 @@ PAGES: dict[str, dict[str, Any]] = {
     "welcome stuck": _welcome(_progress(recorded=True, refused=True)),
     "welcome gone": _welcome(_progress(recorded=True, gone=True)),
     **{f"sign_in {state}": {"state": state} for state in ("ask", "no_address", "sent", "confirm", "over")},
-    **{f"account {standing}": {"email": "ada@example.com", "cards": [_card(standing)]} for standing in Standing},
+    **{
+        f"account {standing}": {"email": "ada@example.com", "cards": [_card(standing)], "google": True}
+        for standing in Standing
+    },
     "account of many": {
         "email": "a.rather.long.address.of.a.person@some.department.of.a.company.example",
         "cards": [
@@ -115,8 +121,18 @@ PAGES: dict[str, dict[str, Any]] = {
             _card(Standing.GRACE),
             _card(Standing.ENDED, deleted=True),
         ],
+        "google": False,
     },
-    "account without": {"email": "ada@example.com", "cards": []},
+    "account without": {"email": "ada@example.com", "cards": [], "google": True},
+    "google": _GOOGLE | {"address": None, "connected": [], "problem": None},
+    "google connected": _GOOGLE | {"address": "ada@example.com", "connected": ["Gmail", "Calendar"], "problem": None},
+    "google in trouble": _GOOGLE
+    | {
+        "address": "a.rather.long.address.of.a.person@some.department.of.a.company.example",
+        "connected": ["Gmail"],
+        "problem": "Google no longer accepts the connection. Connect the account again.",
+    },
+    **{f"google_refused {how}": {"back": "/account", "denied": how == "denied"} for how in ("denied", "failed")},
     "export": {"until": "22 December 2026, 12:00 UTC"},
     **{f"export_closed {state}": {"state": state} for state in ("unknown", "gone", "unavailable")},
     "sorry": {"title": "Not right now", "text": "This does not work at the moment. Please try again in a minute."},

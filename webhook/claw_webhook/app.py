@@ -7,6 +7,7 @@ from datetime import timedelta
 from functools import partial
 from urllib.parse import urlsplit
 
+import aiohttp
 import psycopg
 from aiohttp import web
 
@@ -19,12 +20,16 @@ from claw_webhook.front.key_pages import KeyPages
 from claw_webhook.front.pages import Pages
 from claw_webhook.front.storefront import STOREFRONT, close_streams, open_storefront, storefront_routes
 from claw_webhook.fulfilment import Fulfilment
+from claw_webhook.google_hooks import CALENDAR_PATH, GMAIL_PATH, GoogleHooks
 from claw_webhook.mails.mail import MailSender
 from claw_webhook.mails.sending import Sending
 from claw_webhook.metered.metering import Metering
 from claw_webhook.metrics import Metrics
 from claw_webhook.problems import errors_as_problems, problem
 from claw_webhook.receiving import LARGEST_BODY, Receiving
+from claw_webhook.runtime_mails import PATH as RUNTIME_MAILS_PATH
+from claw_webhook.runtime_mails import RuntimeMails
+from claw_webhook.runtimes import RuntimeApi, Runtimes
 from claw_webhook.services import WORKERS, Clock, Services, open_services, utc_now
 from claw_webhook.settings import Settings
 from claw_webhook.stripe_books import StripeBooks
@@ -39,6 +44,8 @@ SERVICES = web.AppKey("services", Services)
 RECEIVING = web.AppKey("receiving", Receiving)
 KEY_PAGES = web.AppKey("key_pages", KeyPages)
 EXPORT_PAGES = web.AppKey("export_pages", ExportPages)
+GOOGLE_HOOKS = web.AppKey("google_hooks", GoogleHooks)
+RUNTIME_MAILS = web.AppKey("runtime_mails", RuntimeMails)
 BACKGROUND = web.AppKey("background", Background)
 
 
@@ -53,6 +60,9 @@ def create_app(settings: Settings, *, clock: Clock = utc_now) -> web.Application
     app.router.add_post(KEY_PATH, _key_answer)
     app.router.add_get(EXPORT_PATH, _export_question)
     app.router.add_post(EXPORT_PATH, _export)
+    app.router.add_post(GMAIL_PATH, _gmail_push)
+    app.router.add_post(CALENDAR_PATH, _calendar_push)
+    app.router.add_post(RUNTIME_MAILS_PATH, _runtime_mail)
     app.router.add_routes(storefront_routes())
     app.router.add_get("/healthz", _healthz)
     app.router.add_get("/readyz", _readyz)
@@ -67,7 +77,13 @@ async def _services(app: web.Application, *, settings: Settings, clock: Clock) -
 
 
 async def _handlers(app: web.Application) -> AsyncIterator[None]:
-    services = app[SERVICES]
+    # Cookies of one customer's runtime must not reach another's.
+    async with aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()) as session:
+        _open_handlers(app, app[SERVICES], session)
+        yield
+
+
+def _open_handlers(app: web.Application, services: Services, session: aiohttp.ClientSession) -> None:
     settings, metrics = services.settings, services.metrics
     secrets = [secret.get_secret_value() for secret in settings.stripe_webhook_secret]
     app[RECEIVING] = Receiving(services.inbox, secrets=secrets, metrics=metrics)
@@ -76,8 +92,17 @@ async def _handlers(app: web.Application) -> AsyncIterator[None]:
     app[EXPORT_PAGES] = ExportPages(
         services.passes, pool=services.pool, instances=services.instances, pages=pages, clock=services.clock
     )
-    app[STOREFRONT] = open_storefront(services)
-    yield
+    runtimes = Runtimes(services.pool, clock=services.clock)
+    api = RuntimeApi(session, services.instances)
+    app[STOREFRONT] = open_storefront(services, runtimes, api)
+    app[GOOGLE_HOOKS] = GoogleHooks(runtimes, api)
+    app[RUNTIME_MAILS] = RuntimeMails(
+        services.pool,
+        runtimes=runtimes,
+        instances=services.instances,
+        outbox=services.outbox,
+        clock=services.clock,
+    )
 
 
 async def _background(app: web.Application) -> AsyncIterator[None]:
@@ -184,6 +209,18 @@ async def _export_question(request: web.Request) -> web.Response:
 
 async def _export(request: web.Request) -> web.StreamResponse:
     return await request.app[EXPORT_PAGES].download(request)
+
+
+async def _gmail_push(request: web.Request) -> web.Response:
+    return await request.app[GOOGLE_HOOKS].gmail(request)
+
+
+async def _calendar_push(request: web.Request) -> web.Response:
+    return await request.app[GOOGLE_HOOKS].calendar(request)
+
+
+async def _runtime_mail(request: web.Request) -> web.Response:
+    return await request.app[RUNTIME_MAILS].take(request)
 
 
 async def _healthz(request: web.Request) -> web.Response:

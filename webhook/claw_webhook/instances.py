@@ -167,6 +167,10 @@ class Instances:
         """The instance's API key as it is now; None when the Secret is gone."""
         return await self._secret(secret_name, naming.SECRET_API_KEY)
 
+    async def configuration_token(self, secret_name: str) -> str | None:
+        """What the instance's runtime proves itself with; None when the Secret is gone, or has none yet."""
+        return await self._secret(secret_name, naming.SECRET_CONFIGURATION_TOKEN)
+
     async def database_url(self, secret_name: str) -> str | None:
         """Where the instance's own database is, with its password; None when the Secret is gone."""
         return await self._secret(secret_name, naming.SECRET_DATABASE_URL)

@@ -29,6 +29,8 @@ class Cause(StrEnum):
     DELETION_DAY = "deletion_day"
     SIGN_IN = "sign_in"
     """Not from here: somebody asked for it."""
+    MESSAGE = "message"
+    """Not from here: the customer's assistant has something to tell."""
 
 
 @dataclass(frozen=True)

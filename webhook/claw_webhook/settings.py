@@ -59,10 +59,13 @@ class Settings(BaseSettings):
     mail_from: str
     claw_namespace: Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$")] = "claw"
     kubeconfig: FilePath | None = None
+    claw_google_client_id: str | None = None
+    """As the operator hands it to the runtimes. Without it, no page offers to connect a Google account."""
+    claw_google_url: str = "https://accounts.google.com"
     claw_billing_sweep_seconds: Annotated[float, Field(ge=1)] = 3600.0
     claw_log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
 
-    @field_validator("public_url", "stripe_api_url")
+    @field_validator("public_url", "stripe_api_url", "claw_google_url")
     @classmethod
     def _is_web_address(cls, url: str) -> str:
         parts = urlsplit(url)

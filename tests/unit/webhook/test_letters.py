@@ -20,8 +20,13 @@ TRUE_STANDING = {
     "deletion_week": "Ended",
     "deletion_day": "Ended",
     "sign_in": None,
+    "message": "Active",
 }
 CAUSES = list(TRUE_STANDING)
+MESSAGE = {
+    "subject": "Clawdia: The card runs out in March",
+    "text": "The bank has written:\n- the card runs out in March\n- a new one is on its way\n\nShall I remind you?",
+}
 FOR_GOOD = datetime.max.replace(tzinfo=UTC)
 
 
@@ -31,7 +36,7 @@ def facts(cause: str, **changes: Any) -> Facts:
     usual: dict[str, Any] = {
         "cause": cause,
         "asked_at": NOW,
-        "details": {"plan": "Pro", "amount": "$79.00"},
+        "details": MESSAGE if cause == "message" else {"plan": "Pro", "amount": "$79.00"},
         "name": "Ada Lovelace",
         "timezone": "Europe/London",
         "erased": False,
@@ -92,6 +97,16 @@ def test_nobody_is_warned_of_a_deletion_that_is_not_to_come(cause: str, changes:
 
 def test_a_welcome_waits_out_an_open_payment_because_it_carries_the_key() -> None:
     assert why_not(facts("welcome", standing="Unpaid"), NOW) is None
+
+
+@pytest.mark.parametrize(("hours", "leaves"), [(23, True), (25, False)])
+def test_what_an_assistant_has_to_tell_does_not_come_a_day_late(hours: int, leaves: bool) -> None:
+    assert (why_not(facts("message", asked_at=NOW - timedelta(hours=hours)), NOW) is None) is leaves
+
+
+@pytest.mark.parametrize("standing", ["Unpaid", "Paused", "Ended"])
+def test_an_assistant_that_does_not_run_writes_no_mails(standing: str) -> None:
+    assert why_not(facts("message", standing=standing), NOW) is not None
 
 
 @pytest.mark.parametrize(("minutes", "leaves"), [(59, True), (61, False)])

@@ -135,7 +135,8 @@ async def _anonymise(connection: Connection, customer: str, now: datetime) -> bo
         connection,
         """
         UPDATE customers
-        SET email = %s, name = NULL, company = NULL, timezone = 'UTC', locale = 'en', updated_at = %s, erased_at = %s
+        SET email = %s, proven_email = NULL, name = NULL, company = NULL, timezone = 'UTC', locale = 'en',
+            updated_at = %s, erased_at = %s
         WHERE id = %s AND erased_at IS NULL
         """,
         [ERASED_EMAIL, now, now, customer],

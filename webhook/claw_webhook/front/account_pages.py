@@ -44,6 +44,7 @@ class AccountPages:
         instances: Instances,
         pages: Pages,
         public_url: str,
+        google: bool,
         clock: Callable[[], datetime],
     ) -> None:
         self._accounts = accounts
@@ -53,6 +54,7 @@ class AccountPages:
         self._instances = instances
         self._pages = pages
         self._public_url = public_url
+        self._google = google
         self._clock = clock
         self._throttle = Throttle(burst=5, per_second=1 / 60)
 
@@ -127,7 +129,9 @@ class AccountPages:
             return self._try_again(error)
         now = self._clock()
         cards = [card(one, plans.get(one.plan or ""), timezone=timezone, now=now) for one in held]
-        return self._pages.render(200, "pages/account.html.j2", to_stripe=True, email=email, cards=cards)
+        return self._pages.render(
+            200, "pages/account.html.j2", leads_out=True, email=email, cards=cards, google=self._google
+        )
 
     async def portal(self, request: web.Request) -> web.Response:
         """`POST /portal`: to Stripe's portal, where plan, card and invoices are."""

@@ -16,12 +16,13 @@ import claw_templates
 class Pages:
     """Renders the templates of `pages/`. `contact` is an address that customers may write to.
 
-    `stripe` is where Stripe's pages are, in the words of a Content-Security-Policy: on a domain of one's own, perhaps.
+    `outside` is where Stripe's pages are, or Google's, in the words of a Content-Security-Policy: on a domain of one's
+    own, perhaps.
     """
 
-    def __init__(self, *, contact: str, stripe: str = "https:") -> None:
+    def __init__(self, *, contact: str, outside: str = "https:") -> None:
         self._contact = contact
-        self._stripe = stripe
+        self._outside = outside
         self._style = claw_templates.text("pages/page.css")
 
     def render(
@@ -30,13 +31,13 @@ class Pages:
         template: str,
         *,
         script: str = "",
-        to_stripe: bool = False,
+        leads_out: bool = False,
         referrer: str = "same-origin",
         **words: Any,
     ) -> web.Response:
         """The page as an answer. The template includes the file that `script` names as `{{ script }}`.
 
-        With `to_stripe` its forms may end there: browsers check that through every redirect.
+        With `leads_out` its forms may end there: browsers check that through every redirect.
 
         A page whose address is a secret has the referrer policy "no-referrer". Browsers then send its forms with the
         origin "null", which cannot be told from a stranger's; so pages that rely on cookies keep "same-origin".
@@ -45,7 +46,7 @@ class Pages:
         html = claw_templates.render(template, style=self._style, script=code, contact=self._contact, **words)
         headers = {
             "Cache-Control": "no-store",
-            "Content-Security-Policy": self._policy(code, forms=f"'self' {self._stripe}" if to_stripe else "'self'"),
+            "Content-Security-Policy": self._policy(code, forms=f"'self' {self._outside}" if leads_out else "'self'"),
             "Cross-Origin-Opener-Policy": "same-origin",
             "Referrer-Policy": referrer,
             "X-Content-Type-Options": "nosniff",

@@ -83,6 +83,8 @@ class Passes:
                 "UPDATE passes SET used_at = %s WHERE token_sha256 = %s AND used_at IS NULL RETURNING customer",
                 [self._clock(), sha256(token)],
             )
+            if taken and kind is PassKind.SIGN_IN:  # it came by mail: the address is the customer's own
+                await connection.execute("UPDATE customers SET proven_email = email WHERE id = %s", [found.customer])
             return found if taken else None
 
     async def _look(self, connection: Connection, token: str, kind: PassKind) -> Pass | None:

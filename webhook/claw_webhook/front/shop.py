@@ -91,7 +91,7 @@ class Shop:
             }
             for name, plan in sold.items()
         ]
-        return self._pages.render(200, "pages/plans.html.j2", script="pages/plans.js", to_stripe=True, offers=offers)
+        return self._pages.render(200, "pages/plans.html.j2", script="pages/plans.js", leads_out=True, offers=offers)
 
     async def checkout(self, request: web.Request) -> web.Response:
         """`POST /checkout`: a form is led to the payment page, JSON is told its address."""

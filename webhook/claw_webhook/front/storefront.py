@@ -8,12 +8,15 @@ from aiohttp import web
 
 from claw_webhook.front.account_pages import SIGN_IN_PATH, AccountPages
 from claw_webhook.front.accounts import Accounts
+from claw_webhook.front.google_pages import CALLBACK_PATH, GooglePages
+from claw_webhook.front.google_pages import PATH as GOOGLE_PATH
 from claw_webhook.front.orders import Orders
 from claw_webhook.front.pages import Pages
 from claw_webhook.front.progress import Welcome
 from claw_webhook.front.shop import Shop
 from claw_webhook.front.stripe_shop import StripeShop
 from claw_webhook.front.visitors import Throttle
+from claw_webhook.runtimes import RuntimeApi, Runtimes
 from claw_webhook.services import Services
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -26,6 +29,7 @@ class Storefront:
     shop: Shop
     welcome: Welcome
     account: AccountPages
+    google: GooglePages
 
 
 STOREFRONT = web.AppKey("storefront", Storefront)
@@ -46,13 +50,18 @@ def storefront_routes() -> list[web.RouteDef]:
         web.get("/account", _to(lambda front: front.account.account)),
         web.post("/account/export", _to(lambda front: front.account.export)),
         web.post("/portal", _to(lambda front: front.account.portal)),
+        web.get(GOOGLE_PATH, _to(lambda front: front.google.show)),
+        web.post(f"{GOOGLE_PATH}/connect", _to(lambda front: front.google.connect)),
+        web.post(f"{GOOGLE_PATH}/disconnect", _to(lambda front: front.google.disconnect)),
+        web.get(CALLBACK_PATH, _to(lambda front: front.google.callback), allow_head=False),
     ]
 
 
-def open_storefront(services: Services) -> Storefront:
+def open_storefront(services: Services, runtimes: Runtimes, api: RuntimeApi) -> Storefront:
     """The handlers, over what the service works with."""
     settings, instances, clock = services.settings, services.instances, services.clock
-    pages = Pages(contact=settings.sender.addr_spec, stripe=_stripe_pages(settings.stripe_api_url))
+    contact = settings.sender.addr_spec
+    pages = Pages(contact=contact, outside=_pages_of(settings.stripe_api_url))
     stripe = StripeShop(
         services.stripe.client, public_url=settings.public_url, portal=settings.stripe_portal_configuration
     )
@@ -76,7 +85,16 @@ def open_storefront(services: Services) -> Storefront:
             instances=instances,
             pages=pages,
             public_url=settings.public_url,
+            google=settings.claw_google_client_id is not None,
             clock=clock,
+        ),
+        google=GooglePages(
+            accounts,
+            runtimes=runtimes,
+            api=api,
+            pages=Pages(contact=contact, outside=_pages_of(settings.claw_google_url)),
+            public_url=settings.public_url,
+            google=settings.claw_google_url,
         ),
     )
 
@@ -93,7 +111,7 @@ def _to(handler: Callable[[Storefront], Handler]) -> Handler:
     return handle
 
 
-def _stripe_pages(api_url: str) -> str:
-    """Where Stripe's own pages are: anywhere on https; for a simulator also where its API is."""
+def _pages_of(api_url: str) -> str:
+    """Where the pages of Stripe or Google are: anywhere on https; for a simulator also where its API is."""
     parts = urlsplit(api_url)
     return "https:" if parts.scheme == "https" else f"https: {parts.scheme}://{parts.netloc}"

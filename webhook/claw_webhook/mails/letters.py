@@ -19,6 +19,8 @@ from claw_webhook.notices import Cause
 
 _LATEST_SIGN_IN = timedelta(hours=1)
 """Whoever waited longer for the link has asked again, or gone."""
+_LATEST_MESSAGE = timedelta(days=1)
+"""What an assistant wanted to tell in time is no help after it."""
 
 
 @dataclass(frozen=True)
@@ -78,6 +80,7 @@ _TRUE_WHILE: Mapping[str, frozenset[Standing]] = {
     Cause.PAYMENT_FAILED: frozenset({Standing.GRACE}),
     Cause.SUSPENDED: frozenset({Standing.UNPAID, Standing.PAUSED}),
     Cause.RESUMED: frozenset({Standing.TRIALING, Standing.ACTIVE, Standing.GRACE}),
+    Cause.MESSAGE: frozenset({Standing.TRIALING, Standing.ACTIVE, Standing.GRACE}),
     Cause.GOODBYE: frozenset({Standing.ENDED}),
     Cause.DELETION_WEEK: frozenset({Standing.ENDED}),
     Cause.DELETION_DAY: frozenset({Standing.ENDED}),
@@ -90,6 +93,8 @@ def why_not(facts: Facts, now: datetime) -> str | None:
         return "the customer was erased"
     if facts.cause == Cause.SIGN_IN:
         return "the link comes too late" if now - facts.asked_at > _LATEST_SIGN_IN else None
+    if facts.cause == Cause.MESSAGE and now - facts.asked_at > _LATEST_MESSAGE:
+        return "the message comes too late"
     if facts.gone and facts.cause != Cause.GOODBYE:
         return "the instance was gone before the mail left"
     if facts.cause == Cause.WELCOME:
@@ -120,7 +125,7 @@ def letter(facts: Facts, *, link: str, link_until: datetime | None, account: str
     plan = facts.details.get("plan")
     return Letter(
         template=facts.cause,
-        subject=_subject(facts.cause, date),
+        subject=_subject(facts, date),
         words={
             "customer": greeting_name(facts.name),
             "plan": f"Claw {line(plan)}" if plan else "Claw",
@@ -132,6 +137,7 @@ def letter(facts: Facts, *, link: str, link_until: datetime | None, account: str
             "link": link,
             "until": _until(facts.cause, link_until, facts.timezone),
             "account": account,
+            "text": facts.details.get("text", ""),
         },
     )
 
@@ -153,7 +159,7 @@ def _date(facts: Facts, now: datetime) -> datetime | None:
             return None
 
 
-def _subject(cause: str, date: str | None) -> str:
+def _subject(facts: Facts, date: str | None) -> str:
     subjects: Mapping[str, str] = {
         Cause.WELCOME: "Your Claw assistant is ready",
         Cause.TRIAL_ENDING: f"Your trial ends on {date}",
@@ -164,8 +170,9 @@ def _subject(cause: str, date: str | None) -> str:
         Cause.DELETION_WEEK: f"Your data will be deleted on {date}",
         Cause.DELETION_DAY: f"Last call: your data will be deleted on {date}",
         Cause.SIGN_IN: "Your link to sign in",
+        Cause.MESSAGE: line(facts.details.get("subject")) if facts.details.get("subject") else "From your assistant",
     }
-    return subjects[cause]
+    return subjects[facts.cause]
 
 
 def day(moment: datetime | None, timezone: str) -> str | None:

@@ -57,10 +57,10 @@ def compose(letter: Letter, *, address: str, sender: Address, message_id: str, n
 
 
 def _wrapped(text: str) -> str:
-    """Paragraphs in lines of equal length, whatever was filled in; what is indented stays as it is."""
+    """Paragraphs in lines of equal length, whatever was filled in; what is indented or quoted stays as it is."""
     paragraphs = (
         paragraph
-        if paragraph.startswith(" ")
+        if paragraph.startswith((" ", ">"))
         else textwrap.fill(paragraph, _LINE, break_long_words=False, break_on_hyphens=False)
         for paragraph in text.split("\n\n")
     )

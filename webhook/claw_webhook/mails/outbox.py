@@ -175,7 +175,13 @@ class PendingMail:
         return True
 
     async def _finish(self, state: str, reason: str | None) -> None:
+        # What an assistant wrote is its customer's alone, and of no use here any more.
         await self._connection.execute(
-            "UPDATE outbox SET state = %s, reason = %s, finished_at = %s WHERE id = %s",
-            [state, reason, self._clock(), self.id],
+            """
+            UPDATE outbox
+            SET state = %(state)s, reason = %(reason)s, finished_at = %(now)s,
+                details = CASE WHEN cause = 'message' THEN '{}' ELSE details END
+            WHERE id = %(id)s
+            """,
+            {"state": state, "reason": reason, "now": self._clock(), "id": self.id},
         )
