@@ -1,0 +1,114 @@
+"""Searching the web: by the model's provider, which does it without us, or by a search API that somebody configured.
+
+The API is one that is shaped like Brave's: `GET {url}?q=…&count=…` with the key in the header `X-Subscription-Token`
+answers `{"web": {"results": [{"title", "url", "description"}]}}`. Without `web` around the results, and with `content`
+or `snippet` for what a page says, it is understood too: SearXNG and others answer so.
+"""
+
+import asyncio
+import html
+import json
+import logging
+import re
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+import aiohttp
+from pydantic import AfterValidator, AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+
+from claw_runtime.turns.messages import ServerTool
+from claw_runtime.web.extraction import cleaned
+
+log = logging.getLogger(__name__)
+
+PROVIDER_SEARCH = ServerTool("web_search_20250305", "web_search", {"max_uses": 5})
+"""The provider's own search. It is billed by use, so the uses of one call of the model are bounded."""
+
+SEARCH_SECONDS = 10.0
+MAX_ANSWER = 2**20
+"""Bytes."""
+_MARKUP = re.compile(r"</?(?:strong|b|em|mark)>")
+
+
+class SearchFailed(Exception):
+    """The search API does not help. Its text is for the model."""
+
+
+def _plain(text: str) -> str:
+    """Names and snippets come with what was looked for in bold."""
+    return " ".join(cleaned(html.unescape(_MARKUP.sub("", text))).split())[:600]
+
+
+_Plain = Annotated[str, BeforeValidator(lambda value: value if isinstance(value, str) else ""), AfterValidator(_plain)]
+
+
+class Found(BaseModel):
+    """One page that was found."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    url: Annotated[str, Field(pattern=r"^https?://", max_length=2048)]
+    title: _Plain = ""
+    description: _Plain = Field(default="", validation_alias=AliasChoices("description", "content", "snippet"))
+    age: _Plain = Field(default="", validation_alias=AliasChoices("age", "page_age", "publishedDate"))
+
+
+def results_in(answer: Any, count: int) -> tuple[Found, ...]:
+    """What an answer holds, without entries that are none. Raises SearchFailed. Pure."""
+    inner = answer.get("web", answer) if isinstance(answer, dict) else None
+    entries = inner.get("results", []) if isinstance(inner, dict) else None
+    if not isinstance(entries, list):
+        raise SearchFailed("The search answered something that cannot be understood.")
+    found = []
+    for entry in entries:
+        try:
+            found.append(Found.model_validate(entry))
+        except ValidationError:
+            continue
+    return tuple(found[:count])
+
+
+@dataclass(frozen=True)
+class SearchApi:
+    """A search API. Its address is ours, not a stranger's: it may be inside."""
+
+    url: str
+    key: str | None
+
+    async def search(self, query: str, count: int) -> tuple[Found, ...]:
+        """What is found, the best first. Raises SearchFailed."""
+        headers = {"Accept": "application/json"} | ({"X-Subscription-Token": self.key} if self.key else {})
+        asked = {"q": query, "count": str(count)}
+        try:
+            async with (
+                asyncio.timeout(SEARCH_SECONDS),
+                aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()) as session,
+                session.get(self.url, params=asked, headers=headers, allow_redirects=False) as response,
+            ):
+                status, body = response.status, await _at_most(response.content, MAX_ANSWER)
+        except (aiohttp.ClientError, OSError) as error:  # a TimeoutError is an OSError
+            log.warning("the search API does not answer", extra={"cause": type(error).__name__})
+            raise SearchFailed("The search does not answer at the moment.") from None
+        if status != 200:
+            log.warning("the search API refused", extra={"status": status})
+            raise SearchFailed(_refused(status))
+        try:
+            return results_in(json.loads(body), count)
+        except ValueError:
+            log.warning("the search API answered no JSON")
+            raise SearchFailed("The search answered something that cannot be understood.") from None
+
+
+async def _at_most(content: aiohttp.StreamReader, size: int) -> bytes:
+    body = bytearray()
+    async for piece in content.iter_chunked(size):
+        body += piece
+        if len(body) >= size:
+            break
+    return bytes(body)
+
+
+def _refused(status: int) -> str:
+    if status == 429:
+        return "The search has been asked too often. Try again in a few minutes."
+    return "The search refuses to answer. The people who run this service have to look at it."
