@@ -15,17 +15,29 @@ from importlib import metadata
 from claw_crds.configuration import RuntimeReport, RuntimeUsage
 from claw_runtime.configuration import Configurations
 from claw_runtime.database import WAIT_SECONDS, Database, DatabaseAway
+from claw_runtime.google.integration import Google
+from claw_runtime.google.tools import tools as google_tools
 from claw_runtime.memory.indexing import Indexer
 from claw_runtime.memory.memories import Memories
 from claw_runtime.memory.search import MemorySearch
 from claw_runtime.migrations import migrate
 from claw_runtime.settings import Settings
 from claw_runtime.skills import Skills
+from claw_runtime.skills.features import features_of
+from claw_runtime.skills.tools import tools as skill_tools
+from claw_runtime.tools.leaks import Leaks, keys_of
+from claw_runtime.tools.others import others_texts
 from claw_runtime.tools.toolbox import Toolbox
+from claw_runtime.turns.agents import Agents
+from claw_runtime.turns.briefing import Briefings
 from claw_runtime.turns.chat import Chat
+from claw_runtime.turns.compaction import Compaction
+from claw_runtime.turns.confirmations import Confirmations
 from claw_runtime.turns.conversations import Conversations
+from claw_runtime.turns.idempotency import Idempotency
 from claw_runtime.turns.loop import Loop
 from claw_runtime.turns.model import Claude, Model
+from claw_runtime.turns.recording import Recorder
 from claw_runtime.usage.holdings import Holdings
 from claw_runtime.usage.ledger import UsageLedger
 from claw_runtime.usage.storage import Storage
@@ -61,8 +73,10 @@ class Services:
     holdings: Holdings
     workspace: Workspace
     conversations: Conversations
+    agents: Agents
     memories: Memories
     skills: Skills
+    google: Google
     chat: Chat
     heartbeat_seconds: float
     """How often a silent stream says that it is still there, and notices that its client is not."""
@@ -78,6 +92,7 @@ class Services:
                 await self.usage.load()
                 await self.holdings.load()
                 await self.configurations.load()
+                await self.google.load()
             except DatabaseAway:
                 await self.database.wait_until_present()
                 continue
@@ -88,6 +103,7 @@ class Services:
     async def stop(self) -> None:
         """Count what is still uncounted, then let go of all connections."""
         await self.chat.finish(STOP_SECONDS)
+        await self.google.stop()
         await self.usage.close()
         await self.memories.stop()
         await self.model.close()
@@ -148,9 +164,26 @@ def assemble(
     indexer = Indexer(database)
     workspace.subscribe(indexer.changed)
     memories = Memories(database, holdings, clock, MemorySearch(database, clock, indexer))
-    skills = Skills(database, workspace, holdings, clock, features=features_of(settings))
+    configurations = Configurations(database, workspace.seed, clock)
+    google = Google(settings, database, lambda: configurations.active and configurations.active.document, clock)
+    skills = Skills(
+        database, workspace, holdings, clock, connections=google.connections, features=features_of(settings)
+    )
     usage = UsageLedger(database, clock)
     model = Claude(str(settings.model_base_url), settings.model_api_key.get_secret_value())
+    leaks = Leaks(keys_of(settings))
+    toolbox = Toolbox(
+        (
+            *google_tools(google),
+            *skill_tools(skills),
+            *workspace_tools(workspace),
+        ),
+        leaks=leaks,
+        others=others_texts(database),
+    )
+    loop = Loop(model, toolbox)
+    agents = Agents(database=database, holdings=holdings, workspace=workspace, memories=memories, clock=clock)
+    confirmations, idempotency = Confirmations(database, clock), Idempotency(database, clock)
     return Services(
         settings=settings,
         clock=clock,
@@ -158,24 +191,29 @@ def assemble(
         version=metadata.version("claw"),
         database=database,
         model=model,
-        configurations=Configurations(database, workspace.seed, clock),
+        configurations=configurations,
         usage=usage,
         storage=Storage(database, clock),
         holdings=holdings,
         workspace=workspace,
         conversations=conversations,
+        agents=agents,
         memories=memories,
         skills=skills,
+        google=google,
         chat=Chat(
             database=database,
-            conversations=conversations,
-            memories=memories,
+            agents=agents,
             skills=skills,
+            briefings=Briefings(workspace=workspace, memories=memories, loop=loop, leaks=leaks, clock=clock),
+            compaction=Compaction(database, loop),
+            confirmations=confirmations,
+            idempotency=idempotency,
             usage=usage,
-            holdings=holdings,
-            workspace=workspace,
-            loop=Loop(model, Toolbox((*workspace_tools(workspace),))),
-            clock=clock,
+            recorder=Recorder(
+                database=database, usage=usage, confirmations=confirmations, idempotency=idempotency, clock=clock
+            ),
+            loop=loop,
         ),
         heartbeat_seconds=heartbeat_seconds,
     )

@@ -3,9 +3,20 @@
 from typing import Any
 
 from claw_crds.configuration import CONFIGURATION_PATH, STATUS_PATH, RuntimeConfiguration, RuntimeReport
+from claw_runtime.google.pushes import PubSubPush
 from claw_runtime.memory.entries import ChangedMemory, FoundMemories, Memory, MemoryHistory, MemoryPage, NewMemory
 from claw_runtime.problems import (
+    AGENT_EXISTS,
+    BODY_TIMEOUT,
+    BODY_TOO_LARGE,
+    CANNOT_BE_DELETED,
+    CONSENT_INVALID,
     DATABASE_AWAY,
+    IDEMPOTENCY_CONFLICT,
+    IN_PROGRESS,
+    INTEGRATION_AWAY,
+    INTEGRATION_NOT_SET_UP,
+    INTEGRATION_REFUSED,
     INVALID_REQUEST,
     MODEL_BUSY,
     MODEL_FAILED,
@@ -14,12 +25,35 @@ from claw_runtime.problems import (
     OTHER_AGENT,
     PRECONDITION_FAILED,
     PRECONDITION_REQUIRED,
+    PROPOSAL_GONE,
+    SKILL_BROKEN,
+    SKILL_BUNDLED,
     SKILL_DISABLED,
+    SKILL_NEEDS_CONNECTION,
+    SKILL_NEEDS_SETUP,
     SKILL_NOT_IN_PLAN,
+    SKILL_REFUSED,
+    UNSUPPORTED_MEDIA,
+    UNVERIFIED,
     WORKSPACE_FULL,
     WRONG_INSTANCE,
 )
-from claw_runtime.routes import MIB, Access, Nothing, Route, chat, internal, memories, skills, status, usage, workspace
+from claw_runtime.routes import (
+    MIB,
+    Access,
+    Nothing,
+    Route,
+    agents,
+    chat,
+    google,
+    internal,
+    memories,
+    skills,
+    status,
+    usage,
+    workspace,
+)
+from claw_runtime.routes.google import ConnectGoogle, GoogleCallback, GoogleConsent, Integration, IntegrationList
 from claw_runtime.routes.lists import PageQuery
 from claw_runtime.routes.memories import SearchQuery
 from claw_runtime.routes.workspace import (
@@ -32,9 +66,11 @@ from claw_runtime.routes.workspace import (
     VersionQuery,
 )
 from claw_runtime.skills import Skill, SkillList
-from claw_runtime.turns.chat import ChatReply, ChatRequest
+from claw_runtime.turns.agents import Agent, AgentChanges, AgentList, NewAgent
 from claw_runtime.turns.conversations import ConversationPage, MessagePage
+from claw_runtime.turns.exchange import ChatReply, ChatRequest
 
+KIB = 1024
 CUSTOMER, CUSTOMER_ALWAYS, OPERATOR, OPEN = Access.CUSTOMER, Access.CUSTOMER_ALWAYS, Access.OPERATOR, Access.OPEN
 
 # method, path, handler, who may call, body, query, answer
@@ -47,8 +83,36 @@ ROUTES: tuple[Route[Any, Any], ...] = (
         ChatRequest,
         Nothing,
         ChatReply,
-        problems=(NOT_FOUND, OTHER_AGENT, SKILL_DISABLED, SKILL_NOT_IN_PLAN, MODEL_BUSY, MODEL_FAILED),
+        problems=(
+            NOT_FOUND,
+            OTHER_AGENT,
+            AGENT_EXISTS,
+            PROPOSAL_GONE,
+            IN_PROGRESS,
+            IDEMPOTENCY_CONFLICT,
+            SKILL_DISABLED,
+            SKILL_NOT_IN_PLAN,
+            MODEL_BUSY,
+            MODEL_FAILED,
+        ),
         streams=True,
+        headers=("Idempotency-Key",),
+    ),
+    Route("GET", "/api/agents", agents.listing, CUSTOMER, Nothing, Nothing, AgentList),
+    Route(
+        "POST", "/api/agents", agents.create, CUSTOMER, NewAgent, Nothing, Agent, status=201, problems=(AGENT_EXISTS,)
+    ),
+    Route("GET", "/api/agents/{name}", agents.read, CUSTOMER, Nothing, Nothing, Agent, problems=(NOT_FOUND,)),
+    Route("PATCH", "/api/agents/{name}", agents.change, CUSTOMER, AgentChanges, Nothing, Agent, problems=(NOT_FOUND,)),
+    Route(
+        "DELETE",
+        "/api/agents/{name}",
+        agents.delete,
+        CUSTOMER,
+        Nothing,
+        Nothing,
+        None,
+        problems=(NOT_FOUND, CANNOT_BE_DELETED),
     ),
     Route("GET", "/api/conversations", chat.conversations, CUSTOMER, Nothing, PageQuery, ConversationPage),
     Route(
@@ -93,13 +157,35 @@ ROUTES: tuple[Route[Any, Any], ...] = (
     Route("GET", "/api/skills", skills.listing, CUSTOMER, Nothing, Nothing, SkillList),
     Route(
         "POST",
+        "/api/skills",
+        skills.add,
+        CUSTOMER,
+        Nothing,
+        Nothing,
+        Skill,
+        status=201,
+        problems=(BODY_TIMEOUT, BODY_TOO_LARGE, UNSUPPORTED_MEDIA, INVALID_REQUEST, SKILL_REFUSED, WORKSPACE_FULL),
+        uploads="application/zip",
+    ),
+    Route(
+        "DELETE",
+        "/api/skills/{name}",
+        skills.remove,
+        CUSTOMER,
+        Nothing,
+        Nothing,
+        None,
+        problems=(NOT_FOUND, SKILL_BUNDLED),
+    ),
+    Route(
+        "POST",
         "/api/skills/{name}/enable",
         skills.enable,
         CUSTOMER,
         Nothing,
         Nothing,
         Skill,
-        problems=(NOT_FOUND, SKILL_NOT_IN_PLAN),
+        problems=(NOT_FOUND, SKILL_NOT_IN_PLAN, SKILL_NEEDS_CONNECTION, SKILL_NEEDS_SETUP, SKILL_BROKEN),
     ),
     Route(
         "POST",
@@ -149,6 +235,53 @@ ROUTES: tuple[Route[Any, Any], ...] = (
     ),
     Route("GET", "/api/usage", usage.summary, CUSTOMER_ALWAYS, Nothing, Nothing, usage.UsageSummary),
     Route("GET", "/api/usage/daily", usage.daily, CUSTOMER, Nothing, usage.DailyQuery, usage.DailyAnswer),
+    Route("GET", "/api/integrations", google.listing, CUSTOMER, Nothing, Nothing, IntegrationList),
+    Route(
+        "POST",
+        "/api/integrations/google",
+        google.connect,
+        CUSTOMER,
+        ConnectGoogle,
+        Nothing,
+        GoogleConsent,
+        problems=(SKILL_NOT_IN_PLAN, INTEGRATION_NOT_SET_UP),
+        body_limit=16 * KIB,
+    ),
+    Route(
+        "POST",
+        "/api/integrations/google/callback",
+        google.callback,
+        CUSTOMER,
+        GoogleCallback,
+        Nothing,
+        Integration,
+        problems=(CONSENT_INVALID, INTEGRATION_REFUSED, INTEGRATION_AWAY, INTEGRATION_NOT_SET_UP),
+        body_limit=16 * KIB,
+    ),
+    Route("DELETE", "/api/integrations/google", google.disconnect, CUSTOMER_ALWAYS, Nothing, Nothing, None),
+    Route(
+        "POST",
+        "/webhooks/gmail",
+        google.mail_push,
+        OPEN,
+        PubSubPush,
+        Nothing,
+        None,
+        problems=(UNVERIFIED, NOT_CONFIGURED, INTEGRATION_AWAY),
+        body_limit=64 * KIB,
+        headers=("Authorization",),
+    ),
+    Route(
+        "POST",
+        "/webhooks/calendar",
+        google.calendar_push,
+        OPEN,
+        Nothing,
+        Nothing,
+        None,
+        problems=(UNVERIFIED, NOT_CONFIGURED),
+        headers=("X-Goog-Channel-ID", "X-Goog-Channel-Token", "X-Goog-Message-Number", "X-Goog-Resource-State"),
+    ),
     Route("GET", "/status", status.status, CUSTOMER_ALWAYS, Nothing, Nothing, status.Status),
     Route("GET", "/health", status.health, OPEN, Nothing, Nothing, status.Health),
     Route(

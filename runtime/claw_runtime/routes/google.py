@@ -1,0 +1,125 @@
+"""`/api/integrations` and the two webhooks: the customer's Google account."""
+
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, Field, StringConstraints
+
+from claw_crds.instance import State
+from claw_crds.resource import Model, Timestamp
+from claw_runtime.google.account import Account
+from claw_runtime.google.places import Scope
+from claw_runtime.google.pushes import PubSubPush
+from claw_runtime.routes import Call, Nothing
+from claw_runtime.text import Text
+
+
+def _sendable(uri: str) -> str:
+    from urllib.parse import urlsplit
+
+    try:
+        parts = urlsplit(uri)
+        host = parts.hostname or ""
+    except ValueError:
+        raise ValueError("must be a URL") from None
+    if not uri.isascii() or not host or parts.fragment or parts.username:
+        raise ValueError("must be a plain URL without fragment and user")
+    if parts.scheme != "https" and not (parts.scheme == "http" and host in {"localhost", "127.0.0.1"}):
+        raise ValueError("must begin with https://")
+    return uri
+
+
+RedirectUri = Annotated[str, StringConstraints(max_length=500, pattern=r"^[!-~]+$"), AfterValidator(_sendable)]
+"""One of those that are registered with Google: it refuses all others."""
+
+
+class ConnectGoogle(Model):
+    """What the assistant may use."""
+
+    scopes: Annotated[frozenset[Scope], Field(min_length=1)]
+    redirect_uri: RedirectUri | None = Field(
+        default=None, description="Where Google sends the customer back to; by default the page of this installation."
+    )
+
+
+class GoogleConsent(Model):
+    """Where the customer allows it. Valid for ten minutes, once."""
+
+    authorization_url: str
+    state: str
+    expires_at: Timestamp
+
+
+class GoogleCallback(Model):
+    """What Google has sent the customer back with."""
+
+    code: Annotated[Text, StringConstraints(min_length=1, max_length=2000)]
+    state: Annotated[Text, StringConstraints(min_length=1, max_length=300)]
+
+
+class Integration(Model):
+    """A service of others that the assistant uses for the customer."""
+
+    name: Literal["google"] = "google"
+    connected: bool
+    address: str | None = None
+    scopes: tuple[Scope, ...] = ()
+    connected_at: Timestamp | None = None
+    problem: str | None = Field(default=None, description="Why it does not work, and what helps.")
+
+
+class IntegrationList(Model):
+    """Every service that can be connected."""
+
+    integrations: tuple[Integration, ...]
+
+
+async def connect(call: Call[ConnectGoogle, Nothing]) -> GoogleConsent:
+    """Begin to connect Google: the customer goes to the address that is answered."""
+    scopes = tuple(sorted(call.body.scopes))
+    started = await call.services.google.begin(scopes, call.body.redirect_uri)
+    return GoogleConsent(authorization_url=started.url, state=started.state, expires_at=started.expires_at)
+
+
+async def callback(call: Call[GoogleCallback, Nothing]) -> Integration:
+    """Connect Google with what its consent page gave."""
+    return _shown(await call.services.google.finish(call.body.code, call.body.state))
+
+
+async def listing(call: Call[Nothing, Nothing]) -> IntegrationList:
+    """What is connected. Never touches the database."""
+    google = call.services.google
+    account = google.account
+    shown = _shown(account) if account is not None else Integration(connected=False, problem=google.missing)
+    return IntegrationList(integrations=(shown,))
+
+
+async def disconnect(call: Call[Nothing, Nothing]) -> None:
+    """Forget the Google account, and take the access back. Works while suspended, and when nothing is connected."""
+    await call.services.google.disconnect()
+
+
+async def mail_push(call: Call[PubSubPush, Nothing]) -> None:
+    """Pub/Sub says that there is mail. Verified by its OpenID Connect token."""
+    if _is_running(call):
+        await call.services.google.pushes.mail(call.request.headers.get("Authorization"), call.body)
+
+
+async def calendar_push(call: Call[Nothing, Nothing]) -> None:
+    """Google Calendar says that something changed. Verified by its channel's token."""
+    if _is_running(call):
+        await call.services.google.pushes.calendar(call.request.headers)
+
+
+def _is_running(call: Call[PubSubPush, Nothing] | Call[Nothing, Nothing]) -> bool:
+    """A suspended assistant is not woken by mail. Raises Problem while it is blank: then Google comes again."""
+    return call.configuration.state is not State.SUSPENDED
+
+
+def _shown(account: Account) -> Integration:
+    return Integration(
+        connected=True,
+        address=account.address,
+        scopes=account.scopes,
+        connected_at=account.connected_at,
+        problem=account.problem,
+    )
