@@ -111,16 +111,10 @@ class World:
         return self._access(scopes, refresh_token), scopes
 
     def revoke(self, token: str) -> bool:
-        """Take back a token and everything that came from it; whether there was anything."""
-        held = self.access_tokens.get(token)
-        refresh = held.refresh_token if held is not None else token
-        known = held is not None or refresh in self.refresh_tokens
-        self.refresh_tokens.pop(refresh or "", None)
-        self.access_tokens = {
-            access: token_
-            for access, token_ in self.access_tokens.items()
-            if access != token and (refresh is None or token_.refresh_token != refresh)
-        }
+        """Take back a token, and with it everything else that the application was ever given; whether it was known."""
+        known = token in self.access_tokens or token in self.refresh_tokens
+        if known:
+            self.revoke_all()
         return known
 
     def revoke_all(self) -> None:
