@@ -75,10 +75,17 @@ class Answer:
 
 
 def configuration(*customer_keys: str, **changes: Any) -> RuntimeConfiguration:
-    """Of a Pro customer without limits. `changes` are the document's members; `limits` and `offered` its plan's."""
+    """Of a Pro customer without limits. `changes` are the document's members, or its plan's."""
     limits = changes.pop("limits", Limits())
     offered = changes.pop("offered", ("chat", "memory", "web_search"))
-    plan = PlanConfiguration(name="pro", display_name="Pro", limits=limits, skills=offered)
+    plan = PlanConfiguration(
+        name="pro",
+        display_name="Pro",
+        limits=limits,
+        storage_bytes=changes.pop("storage_bytes", None),
+        prices=changes.pop("prices", None),
+        skills=offered,
+    )
     members: dict[str, Any] = {
         "instance": InstanceIdentity(namespace="claw", name="claw-test", uid=UID),
         "state": State.RUNNING,
