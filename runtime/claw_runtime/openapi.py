@@ -106,6 +106,9 @@ def _operation(route: Route[Any, Any], schemas: Schemas) -> dict[str, Any]:
     }
     if parameters := [*_path_parameters(route.path), *_query_parameters(route), *_header_parameters(route)]:
         found["parameters"] = parameters
+    if route.uploads is not None:
+        binary = {"type": "string", "contentMediaType": route.uploads}
+        found["requestBody"] = {"required": True, "content": {route.uploads: {"schema": binary}}}
     if route.body is not Nothing:
         schema = schemas[route.body, "validation"]
         found["requestBody"] = {"required": True, "content": {"application/json": {"schema": schema}}}
