@@ -9,21 +9,35 @@ from typing import Any
 from aiohttp import web
 
 from claw_runtime.database import DatabaseAway
+from claw_runtime.endpoint import json_answer
 from claw_runtime.logs import REQUEST_ID
 from claw_runtime.problems import INTERNAL, Problem, database_away
 from claw_runtime.routes import Call, Nothing
 from claw_runtime.routes.lists import PageQuery
-from claw_runtime.turns.chat import ChatReply, ChatRequest, Patient
 from claw_runtime.turns.conversations import ConversationPage, MessagePage
+from claw_runtime.turns.exchange import ChatReply, ChatRequest
+from claw_runtime.turns.idempotency import HEADER, REPLAYED, Replay, key_of
+from claw_runtime.turns.listening import Listener, Patient
 
 log = logging.getLogger(__name__)
 
+LOOK_SECONDS = 0.5
+"""How often a question looks whether somebody still waits for its answer."""
 
-async def chat(call: Call[ChatRequest, Nothing]) -> ChatReply | web.StreamResponse:
+
+async def chat(call: Call[ChatRequest, Nothing]) -> web.StreamResponse:
     """One question."""
     if call.body.stream:
         return await _stream(call)
-    return await call.services.chat.answer(call.configuration, call.body, Patient())
+    patient = Patient()
+    answering = asyncio.create_task(_answered(call, patient))
+    await _until_answered(call, answering, patient)
+    if patient.gone:
+        return _nobody()
+    answer = answering.result()
+    if isinstance(answer, Replay):
+        return json_answer(answer.reply, headers=REPLAYED)
+    return json_answer(answer)
 
 
 async def conversations(call: Call[Nothing, PageQuery]) -> ConversationPage:
@@ -51,6 +65,7 @@ class EventStream:
     def __init__(self, request: web.Request) -> None:
         self._request = request
         self._writing = asyncio.Lock()
+        self.headers = {"Content-Type": "text/event-stream; charset=utf-8", "X-Accel-Buffering": "no"}
         self.response: web.StreamResponse | None = None
         self.gone = False
 
@@ -81,8 +96,7 @@ class EventStream:
         try:
             async with self._writing:
                 if self.response is None:
-                    headers = {"Content-Type": "text/event-stream; charset=utf-8", "X-Accel-Buffering": "no"}
-                    response = web.StreamResponse(headers=headers)
+                    response = web.StreamResponse(headers=self.headers)
                     await response.prepare(self._request)
                     self.response = response
                 await self.response.write(frame.encode())
@@ -93,34 +107,69 @@ class EventStream:
 
 async def _stream(call: Call[ChatRequest, Nothing]) -> web.StreamResponse:
     stream = EventStream(call.request)
-    answering = asyncio.create_task(call.services.chat.answer(call.configuration, call.body, stream))
+    answering = asyncio.create_task(_answered(call, stream))
     beating = asyncio.create_task(stream.beat(call.services.heartbeat_seconds))
     try:
-        await asyncio.wait({answering, beating}, return_when=asyncio.FIRST_COMPLETED)
+        await _until_answered(call, answering, stream)
     finally:
-        # Whoever hung up, or the server that stops: the model is not asked to go on.
         beating.cancel()
-        answering.cancel()
-        await asyncio.gather(answering, beating, return_exceptions=True)
+        await asyncio.gather(beating, return_exceptions=True)
     if not stream.gone:
         with contextlib.suppress(ConnectionResetError):
             await _end(stream, answering)
-    if stream.gone:
-        log.info("the client hung up")
-    return stream.response or web.Response(status=499)  # which nobody is there to read
+    return stream.response or _nobody()
 
 
-async def _end(stream: EventStream, answering: "asyncio.Task[ChatReply]") -> None:
+async def _answered(call: Call[ChatRequest, Nothing], listener: Listener) -> ChatReply | Replay:
+    key = key_of(call.request.headers.get(HEADER))
+    if key is None:
+        return await call.services.chat.answer(call.configuration, call.body, listener)
+    return await call.services.chat.answer_once(call.configuration, call.body, listener, key)
+
+
+async def _until_answered(
+    call: Call[ChatRequest, Nothing], answering: "asyncio.Task[ChatReply | Replay]", listener: EventStream | Patient
+) -> None:
+    """Wait for the answer, or until nobody waits for it: then model and tools are not asked to go on."""
+    watching = asyncio.create_task(_hung_up(call.request))
+    try:
+        await asyncio.wait({answering, watching}, return_when=asyncio.FIRST_COMPLETED)
+        if not answering.done():
+            listener.gone = True
+            log.info("the client hung up")
+    finally:  # also when the server stops
+        watching.cancel()
+        answering.cancel()
+        await asyncio.gather(answering, watching, return_exceptions=True)
+
+
+async def _hung_up(request: web.Request) -> None:
+    """Return when the client is gone. The server drops the transport at once; looking costs next to nothing."""
+    while request.transport is not None and not request.transport.is_closing():  # noqa: ASYNC110 - nobody tells us
+        await asyncio.sleep(LOOK_SECONDS)
+
+
+def _nobody() -> web.Response:
+    return web.Response(status=499)  # which nobody is there to read
+
+
+async def _end(stream: EventStream, answering: "asyncio.Task[ChatReply | Replay]") -> None:
     """Tell how it ended. Raises what went wrong when nothing was sent yet."""
     failure = answering.exception()
-    if failure is None:
-        reply = answering.result()
-        await stream.send("usage", reply.usage.model_dump(mode="json", by_alias=True))
-        await stream.send("done", {"conversationId": str(reply.conversation_id)})
-    elif stream.response is None:
-        raise failure
-    else:
+    if failure is not None:
+        if stream.response is None:
+            raise failure
         await stream.send("error", _told(failure).document(REQUEST_ID.get()))
+        return
+    answer = answering.result()
+    if isinstance(answer, Replay):
+        stream.headers |= REPLAYED
+        await stream.text(answer.reply.reply)
+    reply = answer.reply if isinstance(answer, Replay) else answer
+    for proposal in reply.proposals:
+        await stream.send("proposal", proposal.model_dump(mode="json", by_alias=True))
+    await stream.send("usage", reply.usage.model_dump(mode="json", by_alias=True))
+    await stream.send("done", {"conversationId": str(reply.conversation_id)})
 
 
 def _told(failure: BaseException) -> Problem:

@@ -9,7 +9,7 @@ from claw_crds.plan import Limits
 from claw_crds.resource import Model, Timestamp
 from claw_runtime.problems import NOT_CONFIGURED, Problem, database_away
 from claw_runtime.routes import Call, Nothing
-from claw_runtime.turns.chat import UsageAnswer, usage_answer
+from claw_runtime.turns.exchange import UsageAnswer, usage_answer
 
 
 class Health(Model):

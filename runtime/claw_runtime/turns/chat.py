@@ -1,113 +1,52 @@
-"""One turn: reserve a message, ask the model, record question and answer together, settle.
+"""One turn: reserve, think, record, settle.
 
-Whatever happens in between, the message is given back, and the conversation is as it was. With one exception: a
-customer who hangs up after the answer has begun has had a part of it, and paid for it, and finds that part in the
-conversation. No database connection is held while the model thinks.
+Whatever fails in between, the message is given back, and the conversation is as it was. With two exceptions, which the
+customer finds in the conversation and pays for: what was said before they hung up, and what was done because they had
+confirmed it. No database connection is held while the model thinks.
 """
 
-import asyncio
 import logging
-import uuid
-from collections.abc import Callable, Coroutine, Sequence
-from dataclasses import dataclass, field
-from datetime import datetime
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar
-
-from pydantic import Field, StringConstraints
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+from uuid import UUID, uuid4
 
 from claw_crds.configuration import RuntimeConfiguration
-from claw_crds.resource import Model as Document
-from claw_crds.resource import Timestamp
 from claw_runtime import skills as skill_rules
-from claw_runtime.database import DatabaseAway
-from claw_runtime.memory.memories import Memories
+from claw_runtime.problems import Problem
 from claw_runtime.skills import Skill, Skills, enabled
-from claw_runtime.text import Name, Words
 from claw_runtime.tools import ToolContext
-from claw_runtime.turns.conversations import WHOLE_TURNS, Conversations, Strand, as_messages
-from claw_runtime.turns.loop import Listener, Loop, Thought
-from claw_runtime.turns.messages import Message, Prompt
-from claw_runtime.turns.prompt import DEFAULT_AGENT, RECALLED_MEMORIES, stable_part, volatile_part
-from claw_runtime.usage.daily import Spent
-from claw_runtime.usage.holdings import Holdings, count_agents
-from claw_runtime.usage.ledger import Reservation, UsageLedger
-from claw_runtime.usage.limits import Usage, remaining
+from claw_runtime.turns import confirmations as rules
+from claw_runtime.turns.agents import Admitted, Agents
+from claw_runtime.turns.bounds import LEAST_ANSWER
+from claw_runtime.turns.briefing import Asked, Briefing, Briefings
+from claw_runtime.turns.compaction import Compaction, due, fitted
+from claw_runtime.turns.confirmations import Confirmations, Waiting
+from claw_runtime.turns.exchange import DEFAULT_AGENT, ChatReply, ChatRequest, Considered, Occasion
+from claw_runtime.turns.history import as_messages
+from claw_runtime.turns.idempotency import Idempotency, Replay
+from claw_runtime.turns.listening import Listener, Patient
+from claw_runtime.turns.loop import Loop, Thought
+from claw_runtime.turns.messages import Prompt, ToolUse
+from claw_runtime.turns.recording import Recorder
+from claw_runtime.turns.strands import Strand, find_strand
+from claw_runtime.turns.turn import Done, Turn
+from claw_runtime.usage.ledger import UsageLedger
 
 if TYPE_CHECKING:
     from claw_runtime.database import Database
-    from claw_runtime.workspace.files import Workspace
 
 log = logging.getLogger(__name__)
 
-SETTLE_ATTEMPTS = 3
-SETTLE_WAIT_SECONDS = 5.0
-
-Result = TypeVar("Result")
+_TO_CONFIRM = "{summary}\n\nThis is done only when you answer with the code {code}."
 
 
-class ChatRequest(Document):
-    """A question."""
+@dataclass(frozen=True)
+class _Opened:
+    """What a question finds."""
 
-    message: Annotated[Words, StringConstraints(max_length=100_000)]
-    conversation_id: uuid.UUID | None = Field(default=None, description="Continues a conversation; else a new one.")
-    agent_id: Name | None = Field(default=None, description="Who is asked in a new conversation; `main` by default.")
-    stream: bool = Field(default=False, description="Answer as server-sent events.")
-
-
-class UsageAnswer(Document):
-    """Usage of the running month. Null where the plan sets no limit."""
-
-    messages_used: int
-    messages_remaining: int | None
-    messages_limit: int | None
-    input_tokens: int
-    output_tokens: int
-    resets_at: Timestamp
-
-
-class ToolAnswer(Document):
-    """A tool that was used for an answer."""
-
-    name: str
-    ok: bool
-    seconds: float
-
-
-class ChatReply(Document):
-    """An answer."""
-
-    reply: str
-    conversation_id: uuid.UUID
-    tools: tuple[ToolAnswer, ...] = ()
-    usage: UsageAnswer
-
-
-@dataclass
-class Patient:
-    """Wants the whole answer, when it is there."""
-
-    gone: bool = field(default=False, init=False)
-
-    async def text(self, piece: str) -> None:
-        """As in Listener."""
-
-    async def tool_started(self, use_id: str, name: str) -> None:
-        """As in Listener."""
-
-    async def tool_ended(self, use_id: str, name: str, ok: bool, seconds: float) -> None:
-        """As in Listener."""
-
-
-def usage_answer(usage: Usage, messages_limit: int | None) -> UsageAnswer:
-    """The usage as the customer reads it."""
-    return UsageAnswer(
-        messages_used=usage.messages_used,
-        messages_remaining=remaining(messages_limit, usage.messages_used),
-        messages_limit=messages_limit,
-        input_tokens=usage.input_tokens,
-        output_tokens=usage.output_tokens,
-        resets_at=usage.resets_at,
-    )
+    strand: Strand
+    agent: Admitted
+    waiting: tuple[Waiting, ...]
 
 
 class Chat:
@@ -117,128 +56,194 @@ class Chat:
         self,
         *,
         database: "Database",
-        conversations: Conversations,
-        memories: Memories,
+        agents: Agents,
         skills: Skills,
+        briefings: Briefings,
+        compaction: Compaction,
+        confirmations: Confirmations,
+        idempotency: Idempotency,
         usage: UsageLedger,
-        holdings: Holdings,
-        workspace: "Workspace",
+        recorder: Recorder,
         loop: Loop,
-        clock: Callable[[], datetime],
     ) -> None:
         self._database = database
-        self._conversations = conversations
-        self._memories = memories
+        self._agents = agents
         self._skills = skills
+        self._briefings = briefings
+        self._compaction = compaction
+        self._confirmations = confirmations
+        self._idempotency = idempotency
         self._usage = usage
-        self._holdings = holdings
-        self._workspace = workspace
+        self._recorder = recorder
         self._loop = loop
-        self._clock = clock
-        self._finishing: set[asyncio.Task[Any]] = set()
 
     async def answer(self, configuration: RuntimeConfiguration, request: ChatRequest, listener: Listener) -> ChatReply:
-        """Answer the question. Raises Problem, and DatabaseAway."""
-        skills = await self._skills.list(configuration)
-        skill_rules.require(skills, configuration.plan, "chat")
-        strand = await self._conversations.strand(request.conversation_id, request.agent_id, DEFAULT_AGENT)
-        reservation = await self._usage.reserve(configuration.plan, strand.agent_id, tokens=1)
-        thought = Thought()
+        """Answer the question. Raises Problem, DatabaseAway, and what the listener raises."""
+        return await self._answer(configuration, request, listener, None)
+
+    async def answer_once(
+        self, configuration: RuntimeConfiguration, request: ChatRequest, listener: Listener, key: str
+    ) -> ChatReply | Replay:
+        """Answer the question unless it was answered before, which its key tells. Raises as `answer` does."""
+        begun = await self._idempotency.begin(key, request)
+        if isinstance(begun, Replay):
+            return begun
         try:
-            prompt = await self._prompt(configuration, skills, strand, request.message)
-            context = ToolContext(configuration, strand.agent_id, strand.id, reservation.id)
-            await self._loop.think(prompt, context, enabled(skills), thought, listener)
+            return await self._answer(configuration, request, listener, begun)
         except BaseException:
-            spent = _spent(configuration, thought)
-            await self._to_the_end(self._unfinished(strand, reservation, request.message, thought, spent, listener))
+            await self._recorder.to_the_end(self._recorder.abandon(begun))
             raise
-        spent = _spent(configuration, thought)
-        usage = await self._to_the_end(self._settle(strand, reservation, request.message, thought, spent))
-        return ChatReply(
-            reply=thought.text,
-            conversation_id=strand.id,
-            tools=tuple(
-                ToolAnswer(name=used.name, ok=used.ok, seconds=round(used.seconds, 3)) for used in thought.used
-            ),
-            usage=usage_answer(usage, configuration.plan.limits.messages_per_month),
+
+    async def consider(self, configuration: RuntimeConfiguration, occasion: Occasion) -> Considered:
+        """Think about something that nobody asked for. It is counted, and belongs to no conversation.
+
+        Raises Problem, DatabaseAway.
+        """
+        skills = await self._chat_skills(configuration)
+        async with self._database.connection() as connection:
+            agent = await self._agents.admit(connection, configuration.plan, occasion.agent_id)
+        asked = Asked(
+            configuration=configuration,
+            skills=skills,
+            agent=agent,
+            strand=Strand(uuid4(), agent.id, is_new=True),
+            question=occasion.question,
+            source=occasion.source,
+            model=occasion.model,
+            files=occasion.files,
+            extra=occasion.volatile_extra,
         )
-
-    async def _prompt(
-        self, configuration: RuntimeConfiguration, skills: tuple[Skill, ...], strand: Strand, question: str
-    ) -> Prompt:
-        sections = await self._workspace.prompt_sections()
-        customer = configuration.customer
-        names = enabled(skills)
-        remembers = "memory" in names
-        memories = await self._memories.recall(question, customer.locale, RECALLED_MEMORIES) if remembers else ()
-        return Prompt(
-            model=configuration.assistant.model,
-            stable=stable_part(configuration.assistant, strand.agent_id, sections, skills),
-            volatile=volatile_part(memories, customer.timezone, self._clock()),
-            messages=(*as_messages(strand.history, WHOLE_TURNS), Message("user", question)),
-            tools=self._loop.tools(names, "chat"),
-        )
-
-    async def _settle(
-        self, strand: Strand, reservation: Reservation, question: str, thought: Thought, spent: Sequence[Spent]
-    ) -> Usage:
-        """Record the turn and its cost. The database may have gone while the model was answering: wait a little."""
-        transcript = None if thought.plain else thought.transcript
-        for attempt in range(1, SETTLE_ATTEMPTS + 1):
-            try:
-                async with self._database.connection() as connection, connection.transaction():
-                    is_new = await self._conversations.record(
-                        connection, strand, reservation.id, question, thought.text, transcript
-                    )
-                    if not is_new:  # the commit before did succeed, only its answer was lost
-                        break
-                    usage = await self._usage.settle(connection, reservation, spent)
-                    agents = await count_agents(connection) if strand.is_new else self._holdings.agents
-            except DatabaseAway:
-                back = attempt < SETTLE_ATTEMPTS and await self._database.wait_until_present(SETTLE_WAIT_SECONDS)
-                if not back:
-                    log.error("an answer was lost: the database did not come back to record it")
-                    raise
-            else:
-                self._holdings.agents = agents
-                return self._usage.remember(usage)
-        return await self._usage.load()
-
-    async def _unfinished(
-        self,
-        strand: Strand,
-        reservation: Reservation,
-        question: str,
-        thought: Thought,
-        spent: Sequence[Spent],
-        listener: Listener,
-    ) -> None:
-        if listener.gone and thought.text:
-            await self._settle(strand, reservation, question, thought, spent)
-            return
+        briefing = await self._briefings.make(asked)
+        turn = await self._begin(asked, briefing, None)
         try:
-            await self._usage.give_back(reservation, spent)
-        except DatabaseAway:
-            log.warning("a message could not be given back now; it is when its reservation expires")
-
-    async def _to_the_end(self, work: Coroutine[Any, Any, Result]) -> Result:
-        """Finish the work even when whoever waits for it is cancelled: a count must not be left half done."""
-        task = asyncio.create_task(work)
-        self._finishing.add(task)
-        task.add_done_callback(self._finishing.discard)
-        try:
-            return await asyncio.shield(task)
-        except asyncio.CancelledError:
-            await asyncio.wait({task})
+            await self._think(turn, briefing.prompt, Patient())
+        except BaseException:
+            await self._recorder.to_the_end(self._recorder.give_back(turn))
             raise
+        await self._recorder.to_the_end(self._recorder.count(turn))
+        return Considered(turn.answer, turn.thought.tokens)
 
     async def finish(self, seconds: float) -> None:
         """Wait until everything that was begun is counted, before the database is closed."""
-        if self._finishing:
-            await asyncio.wait(self._finishing, timeout=seconds)
+        await self._recorder.finish(seconds)
 
+    async def _answer(
+        self, configuration: RuntimeConfiguration, request: ChatRequest, listener: Listener, turn_id: UUID | None
+    ) -> ChatReply:
+        skills = await self._chat_skills(configuration)
+        opened = await self._open(configuration, request)
+        confirmed = rules.confirmed(opened.waiting, request.confirm, request.message)
+        asked = Asked(
+            configuration=configuration,
+            skills=skills,
+            agent=opened.agent,
+            strand=opened.strand,
+            question=request.message,
+            waiting=tuple(proposal for proposal in opened.waiting if proposal not in confirmed),
+        )
+        briefing = await self._briefings.make(asked)
+        turn = await self._begin(asked, briefing, turn_id)
+        try:
+            prompt = await self._with_history(turn, briefing)
+            await self._carry_out(turn, confirmed, listener)
+            await self._think(turn, prompt, listener)
+            await self._propose(turn, opened.waiting, listener)
+        except BaseException:
+            await self._recorder.to_the_end(self._unfinished(turn, listener))
+            raise
+        return await self._recorder.to_the_end(self._recorder.record(turn))
 
-def _spent(configuration: RuntimeConfiguration, thought: Thought) -> tuple[Spent, ...]:
-    return (
-        (Spent(configuration.assistant.model, "chat", thought.tokens, len(thought.drafts)),) if thought.drafts else ()
-    )
+    async def _chat_skills(self, configuration: RuntimeConfiguration) -> tuple[Skill, ...]:
+        skills = await self._skills.list(configuration)
+        skill_rules.require(skills, configuration.plan, "chat")
+        return skills
+
+    async def _open(self, configuration: RuntimeConfiguration, request: ChatRequest) -> _Opened:
+        """Everything that the question has to do with, read at once."""
+        async with self._database.connection() as connection:
+            if request.conversation_id is None:
+                strand = Strand(uuid4(), request.agent_id or DEFAULT_AGENT, is_new=True)
+                waiting: tuple[Waiting, ...] = ()
+            else:
+                strand = await find_strand(connection, request.conversation_id, request.agent_id)
+                waiting = await self._confirmations.waiting(connection, strand.id)
+            agent = await self._agents.admit(connection, configuration.plan, strand.agent_id)
+        if agent.is_new:
+            await self._agents.furnish(configuration, agent)
+        return _Opened(strand, agent, waiting)
+
+    async def _begin(self, asked: Asked, briefing: Briefing, turn_id: UUID | None) -> Turn:
+        configuration, strand = asked.configuration, asked.strand
+        reservation = await self._usage.reserve(
+            configuration.plan,
+            asked.agent.id,
+            source="heartbeat" if asked.source == "heartbeat" else "chat",
+            tokens=briefing.tokens + LEAST_ANSWER,
+            turn=turn_id,
+        )
+        context = ToolContext(
+            configuration, asked.agent.id, strand.id, reservation.id, source=asked.source, guard=briefing.guard
+        )
+        return Turn(
+            configuration=configuration,
+            model=briefing.prompt.model,
+            skills=enabled(asked.skills),
+            strand=strand,
+            question=asked.question,
+            reservation=reservation,
+            context=context,
+            thought=Thought(briefing.guard.filter()),
+            keyed=turn_id is not None,
+        )
+
+    async def _with_history(self, turn: Turn, briefing: Briefing) -> Prompt:
+        """The prompt with the conversation, which is made shorter first when it has become too long."""
+        room = self._compaction.window.room(briefing.tokens)
+        if due(turn.strand, room):
+            turn.strand = fitted(await self._compaction.shorten(turn, briefing.prompt, room), room)
+        return replace(briefing.prompt, history=as_messages(turn.strand.history, turn.strand.summary))
+
+    async def _carry_out(self, turn: Turn, confirmed: tuple[Waiting, ...], listener: Listener) -> None:
+        """Do what the customer has confirmed, each once, and to its end even when they hang up now."""
+        for proposal in confirmed:
+            await listener.tool_started(str(proposal.id), proposal.tool)
+            seconds = await self._recorder.to_the_end(self._do(turn, proposal))
+            if seconds is not None:
+                await listener.tool_ended(str(proposal.id), proposal.tool, turn.done[-1].ok, seconds)
+
+    async def _do(self, turn: Turn, proposal: Waiting) -> float | None:
+        """How long it took; None when another question was quicker to confirm it."""
+        if not await self._confirmations.claim(proposal):
+            return None
+        use = ToolUse(f"toolu_{proposal.id.hex}", proposal.tool, proposal.input)
+        context = replace(turn.context, confirmed=frozenset({proposal.id}))
+        used = await self._loop.carry_out(context, turn.skills, use, turn.thought)
+        ok = not used.result.is_error
+        turn.done.append(Done(proposal.summary, ok=ok))
+        await self._confirmations.conclude(proposal, ok=ok)
+        return used.seconds
+
+    async def _think(self, turn: Turn, prompt: Prompt, listener: Listener) -> None:
+        try:
+            await self._loop.think(prompt, turn.context, turn.skills, turn.thought, listener, room=turn.room)
+        except Problem:
+            if not turn.done:
+                raise
+            log.warning("the model failed after something was done; that is told without it")
+            await listener.text(f"\n\n{turn.told}" if turn.thought.said else turn.told)
+        else:
+            turn.complete = True
+
+    async def _propose(self, turn: Turn, waiting: tuple[Waiting, ...], listener: Listener) -> None:
+        """Ask the customer, in the runtime's own words, about what tools would do."""
+        turn.proposed = self._confirmations.propose(turn.thought.proposals, waiting)
+        for proposal in turn.proposed:
+            await turn.thought.add(_TO_CONFIRM.format(code=proposal.code, summary=proposal.summary), listener)
+
+    async def _unfinished(self, turn: Turn, listener: Listener) -> None:
+        """Keep what the customer has had; else it is as if they had not asked."""
+        if turn.done or (listener.gone and turn.thought.text):
+            turn.proposed = ()
+            await self._recorder.record(turn)
+        else:
+            await self._recorder.give_back(turn)

@@ -4,6 +4,7 @@ import json
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+from claw_runtime.text import storable
 from claw_runtime.turns.messages import Block, Tokens, ToolUse
 
 if TYPE_CHECKING:
@@ -21,6 +22,8 @@ class Draft:
     stop_reason: str | None = None
     complete: bool = False
     counted: Tokens = field(default_factory=Tokens)
+    lost_uses: int = 0
+    """Tools that it wanted to use and whose input is not whole."""
     _arriving: str = ""
     """The JSON of a tool's input, as far as it has come."""
 
@@ -37,6 +40,11 @@ class Draft:
         return tuple(
             ToolUse(block["id"], block["name"], block["input"]) for block in self.blocks if block["type"] == "tool_use"
         )
+
+    @property
+    def under_way(self) -> bool:
+        """Whether a tool of the provider's has not answered yet. Then the draft goes back as it is, to be continued."""
+        return bool(self.blocks) and self.blocks[-1]["type"] == "server_tool_use"
 
     @property
     def tokens(self) -> Tokens:
@@ -77,8 +85,9 @@ class Draft:
         block = self.blocks[-1]
         match delta.type:
             case "text_delta":
-                block["text"] += delta.text
-                return str(delta.text)
+                text = storable(delta.text)
+                block["text"] += text
+                return text
             case "input_json_delta":
                 self._arriving += delta.partial_json
             case "citations_delta":
@@ -95,15 +104,19 @@ class Draft:
             return
         try:
             given = json.loads(self._arriving)
-        except ValueError:  # cut off by max_tokens
+        except (ValueError, RecursionError):  # cut off by max_tokens, or never any JSON
             given = None
         block["input"] = given if isinstance(given, dict) else None
 
     def _drop_unfinished(self) -> None:
-        """Without empty texts, which the API does not take back, and without tools whose input is not whole."""
-        self.blocks = [
-            block
-            for block in self.blocks
-            if not (block["type"] == "text" and not block["text"].strip())
-            and not (block["type"] == "tool_use" and (block["input"] is None or self.stop_reason != "tool_use"))
-        ]
+        """Leave nothing that the API does not take back: empty texts, and tools that nobody can use or answer now."""
+        uses = [block for block in self.blocks if block["type"] == "tool_use"]
+        lost = [use for use in uses if use["input"] is None or self.stop_reason != "tool_use"]
+        self.lost_uses = len(lost)
+        self.blocks = [block for block in self.blocks if block not in lost and not _says_nothing(block)]
+        while self.under_way and self.stop_reason != "pause_turn":
+            self.blocks.pop()
+
+
+def _says_nothing(block: Block) -> bool:
+    return block["type"] == "text" and not block["text"].strip()

@@ -17,7 +17,12 @@ class Message:
     """One message of a prompt."""
 
     role: Literal["user", "assistant"]
-    content: str | tuple[Block, ...]
+    content: tuple[Block, ...]
+
+    @classmethod
+    def of(cls, role: Literal["user", "assistant"], text: str) -> "Message":
+        """A message of mere words."""
+        return cls(role, ({"type": "text", "text": text},))
 
 
 @dataclass(frozen=True)
@@ -79,15 +84,22 @@ class Tokens:
 
 @dataclass(frozen=True)
 class Prompt:
-    """One call of the model with everything that goes with it."""
+    """One call of the model with everything that goes with it.
+
+    In the order in which the model reads it, which is also from what changes least to what changes most: the provider
+    keeps a prompt only up to the first difference.
+    """
 
     model: str
     stable: str
-    """The same for many questions: the provider may keep it."""
-    volatile: str
-    """For this question."""
-    messages: tuple[Message, ...]
-    """Ends with the user's."""
+    """Who the assistant is: the same for many conversations."""
+    question: str
+    volatile: str = ""
+    """What holds for this question only: read between history and question, so that the history stays the same."""
+    history: tuple[Message, ...] = ()
+    """What was said before the question. Begins with the user's."""
+    thought: tuple[Message, ...] = ()
+    """What happened since the question: the model's messages, and the answers of tools."""
     tools: tuple[ToolDefinition | ServerTool, ...] = ()
     may_use_tools: bool = True
     """Without it they are still told of: the API wants to know the tools that were used earlier in the messages."""

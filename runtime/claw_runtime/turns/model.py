@@ -130,31 +130,39 @@ async def _do_not_wait_long(request: Any, call_next: Callable[[Any], Awaitable[A
 
 
 _KEEP: Block = {"cache_control": {"type": "ephemeral"}}
-"""Marks the end of what the provider may keep for the next question: tools and the stable part, then the history."""
+"""Marks the end of what the provider may keep. Four marks are allowed, and four there are: after the tools, the stable
+part, the history, and what has happened since the question."""
 
 
 def _system(prompt: Prompt) -> "list[TextBlockParam]":
-    stable: TextBlockParam = {"type": "text", "text": prompt.stable, "cache_control": {"type": "ephemeral"}}
-    return [stable, {"type": "text", "text": prompt.volatile}] if prompt.volatile else [stable]
+    return [{"type": "text", "text": prompt.stable, "cache_control": {"type": "ephemeral"}}]
 
 
 def _messages(prompt: Prompt) -> "list[MessageParam]":
-    *earlier, last = prompt.messages
-    if not earlier:
-        return [_message(last)]
-    return [*map(_message, earlier[:-1]), _message(earlier[-1], keep=True), _message(last)]
+    # The API joins messages of one role. The context is one of its own, so that the question stays as it was asked.
+    asked = [Message.of("user", text) for text in (prompt.volatile, prompt.question) if text]
+    messages = [*_kept(prompt.history), *map(_message, asked), *_kept(prompt.thought)]
+    return cast("list[MessageParam]", messages)
 
 
-def _message(message: Message, *, keep: bool = False) -> "MessageParam":
-    content: Any = message.content
-    if keep:
-        blocks = [{"type": "text", "text": content}] if isinstance(content, str) else content
-        content = [*blocks[:-1], blocks[-1] | _KEEP]
-    return cast("MessageParam", {"role": message.role, "content": content})
+def _kept(messages: tuple[Message, ...]) -> list[Block]:
+    """The messages, with a mark at their end."""
+    if not messages:
+        return []
+    *earlier, last = messages
+    *before, end = last.content
+    return [*map(_message, earlier), _message(Message(last.role, (*before, end | _KEEP)))]
+
+
+def _message(message: Message) -> Block:
+    return {"role": message.role, "content": list(message.content)}
 
 
 def _tools(prompt: Prompt) -> "list[ToolUnionParam]":
-    return cast("list[ToolUnionParam]", [_tool(tool) for tool in prompt.tools])
+    tools = [_tool(tool) for tool in prompt.tools]
+    if tools:
+        tools[-1] |= _KEEP
+    return cast("list[ToolUnionParam]", tools)
 
 
 def _tool(tool: ToolDefinition | ServerTool) -> Block:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from claw_runtime.database import Connection, Database
 
 _MEMORIES: LiteralString = "select count(*) as memories from memories"
-_AGENTS: LiteralString = "select count(distinct agent_id) as agents from conversations"
+_AGENTS: LiteralString = "select count(*) as agents from agents"
 _SKILLS: LiteralString = "select coalesce(array_agg(name order by name), '{}') as skills from skills where enabled"
 _ALL: LiteralString = f"select * from ({_MEMORIES}) m, ({_AGENTS}) a, ({_SKILLS}) s"  # noqa: S608 - our own statements
 
@@ -55,7 +55,7 @@ async def count_memories(connection: "Connection") -> int:
 
 
 async def count_agents(connection: "Connection") -> int:
-    """How many agents have conversations, as the connection's transaction sees it."""
+    """How many agents there are, as the connection's transaction sees it."""
     cursor = await connection.execute(_AGENTS)
     row = await cursor.fetchone()
     return int(row["agents"]) if row is not None else 0

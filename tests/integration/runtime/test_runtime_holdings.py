@@ -36,7 +36,7 @@ async def test_the_counts_follow_every_write(runtime: Runtime) -> None:
     await runtime.call("DELETE", f"/api/conversations/{conversations[1]}")
     assert await holdings(runtime) == {"memories": 1, "agents": 2, "skillsNotInPlan": []}
 
-    await runtime.call("DELETE", f"/api/conversations/{conversations[2]}")
+    await runtime.call("DELETE", "/api/agents/bob")
     assert (await holdings(runtime))["agents"] == 1
 
 

@@ -46,7 +46,5 @@ async def test_the_next_question_brings_what_tools_answered_before(runtime: Runt
 
     request = claude.calls.all()[-1].request
     assert request is not None
-    kinds = [
-        block["type"] for message in request["messages"] for block in message["content"] if isinstance(block, dict)
-    ]
-    assert kinds == ["tool_use", "tool_result", "text"]
+    kinds = [block["type"] for message in request["messages"] for block in message["content"]]
+    assert kinds == ["text", "tool_use", "tool_result", "text", "text", "text"]
