@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from claw_crds.configuration import RuntimeConfiguration
+from claw_runtime.database import DatabaseAway
 from claw_runtime.problems import PRECONDITION_REQUIRED, Problem, not_found
 from claw_runtime.workspace import rows
 from claw_runtime.workspace.folders import MAIN, SHARED, folder_of
@@ -23,6 +24,7 @@ from claw_runtime.workspace.paths import normal, writable
 from claw_runtime.workspace.rows import Author, Version, WorkspaceEntry, WorkspaceListing
 from claw_runtime.workspace.sections import prompt_paths, prompt_sections
 from claw_runtime.workspace.syncing import bring_into_step
+from claw_runtime.workspace.watching import Watcher
 from claw_runtime.workspace.writing import WorkspaceConflict, Writing
 
 if TYPE_CHECKING:
@@ -39,14 +41,26 @@ Changed = Callable[[frozenset[str]], None]
 
 
 class Workspace:
-    """The workspace of one instance, mirrored below `directory`. All methods raise DatabaseAway."""
+    """The workspace of one instance, mirrored below `directory`. All methods raise DatabaseAway.
 
-    def __init__(self, database: "Database", directory: Path, clock: Callable[[], datetime]) -> None:
+    With `quiet_seconds`, what programs change on the disk is taken in when it has been quiet for so long; without, when
+    the workspace is seeded.
+    """
+
+    def __init__(
+        self,
+        database: "Database",
+        directory: Path,
+        clock: Callable[[], datetime],
+        *,
+        quiet_seconds: float | None = None,
+    ) -> None:
         self._database = database
         self._mirror = Mirror(directory)
         self._clock = clock
         self._zone: tzinfo = UTC
         self._subscribers: list[Changed] = []
+        self._watcher = Watcher(directory, self._disk_changed, quiet_seconds) if quiet_seconds is not None else None
         # One write at a time, or the disk might end with the older of two contents.
         self._lock = asyncio.Lock()
 
@@ -127,6 +141,13 @@ class Workspace:
         async with self._writing() as writing:
             await self._seed(writing, files)
         await self.sync()
+        if self._watcher is not None:
+            self._watcher.start()
+
+    async def close(self) -> None:
+        """Stop watching the disk."""
+        if self._watcher is not None:
+            await self._watcher.stop()
 
     async def sync(self, *, everything: bool = True) -> None:
         """Take in what programs changed on the disk, and write what the disk lacks; see `reconciling.py`.
@@ -203,6 +224,13 @@ class Workspace:
         if writing.changed:
             for callback in self._subscribers:
                 callback(frozenset(writing.changed))
+
+    async def _disk_changed(self) -> None:
+        while True:
+            try:
+                return await self.sync(everything=False)
+            except DatabaseAway:
+                await self._database.wait_until_present()
 
     def _today(self) -> date:
         return self._clock().astimezone(self._zone).date()

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from claw_runtime.workspace import content, rows, writing
+from claw_runtime.workspace import rows, writing
 from tests.integration.runtime.world import Answer, Runtime, Tables
 
 PATH = "/api/workspace/notes/garden.md"
@@ -120,14 +120,14 @@ async def test_a_full_workspace_says_so_and_gets_room_by_deleting(
 ) -> None:
     await put(runtime, "Roses.")
     files = len((await runtime.get("/api/workspace")).json["files"])
-    monkeypatch.setattr(content, "MAX_FILES", files)
+    monkeypatch.setattr(writing, "MAX_FILES", files)
     refused = await put(runtime, "x", "/api/workspace/more.md")
     assert (refused.status, refused.problem) == (422, "workspace-full")
     assert (await put(runtime, "Tulips and roses.")).status == 200
     await runtime.call("DELETE", PATH, headers={"If-Match": "*"})
     assert (await put(runtime, "x", "/api/workspace/more.md")).status == 200
 
-    monkeypatch.setattr(content, "MAX_BYTES", 10)
+    monkeypatch.setattr(writing, "MAX_BYTES", 10)
     assert (await put(runtime, "xy", "/api/workspace/more.md")).problem == "workspace-full"
     assert (await put(runtime, "", "/api/workspace/more.md")).status == 200
 

@@ -1,0 +1,106 @@
+"""Noticing that a program changed something on the disk, without asking the disk or the database again and again.
+
+The system tells (inotify); a thread of the library's passes it on once the disk has been quiet for a moment. A disk
+that cannot be watched is told once, and its changes are taken in at the next start.
+"""
+
+import asyncio
+import logging
+import os
+from collections.abc import Callable, Coroutine
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from claw_runtime.workspace.paths import SETTINGS
+
+log = logging.getLogger(__name__)
+
+MAX_FOLDERS = 500
+LONGEST_SECONDS = 1.5
+"""So long a disk that is never quiet is waited for."""
+
+
+class Watcher:
+    """Calls `changed` soon after something has changed below the directory."""
+
+    def __init__(self, directory: Path, changed: Callable[[], Coroutine[Any, Any, None]], quiet_seconds: float) -> None:
+        self._directory = directory
+        self._changed = changed
+        self._quiet_seconds = quiet_seconds
+        self._stopped = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """Watch from now on. The directory has to be there."""
+        if self._task is None:
+            self._task = asyncio.create_task(self._run(), name="workspace-watcher")
+
+    async def stop(self) -> None:
+        """Watch no longer."""
+        self._stopped.set()
+        if self._task is not None:
+            await self._task
+
+    async def _run(self) -> None:
+        try:
+            while not self._stopped.is_set():
+                obstacle = await asyncio.to_thread(_obstacle, self._directory)
+                if obstacle is not None:
+                    log.warning("the workspace's disk is not watched", extra={"reason": obstacle})
+                    return
+                await self._watch()
+        except Exception as error:  # of the system's or the library's: as many kinds as there are disks
+            log.warning("the workspace's disk is no longer watched", extra={"reason": type(error).__name__})
+
+    async def _watch(self) -> None:
+        """Watch the directory for as long as it is the same one."""
+        watchfiles: Any = await asyncio.to_thread(import_module, "watchfiles")
+        async with asyncio.TaskGroup() as group:
+            # In this order: the first step of the one puts the watch in place, then the other looks for what changed
+            # before it was.
+            group.create_task(self._follow(watchfiles, _identity(self._directory)))
+            group.create_task(self._changed())
+
+    async def _follow(self, watchfiles: Any, identity: tuple[int, int] | None) -> None:
+        step = int(self._quiet_seconds * 1000)
+        async for _ in watchfiles.awatch(
+            self._directory,
+            watch_filter=self._matters,
+            step=step,
+            debounce=max(step, int(LONGEST_SECONDS * 1000)),
+            rust_timeout=0,
+            stop_event=self._stopped,
+            force_polling=False,
+        ):
+            await self._changed()
+            if _identity(self._directory) != identity:
+                return
+
+    def _matters(self, _change: object, path: str) -> bool:
+        """Drafts of ours and others' begin with a dot."""
+        names = Path(path).relative_to(self._directory).parts if path.startswith(str(self._directory)) else ()
+        return names == (SETTINGS,) or not any(name.startswith(".") for name in names)
+
+
+def _obstacle(directory: Path) -> str | None:
+    """Why the directory should not be watched; None when it can be.
+
+    The library follows links to folders when it begins: one that leads to the root would have it walk the whole disk.
+    """
+    count = 0
+    for folder, folders, _ in os.walk(directory):
+        count += len(folders)
+        if count > MAX_FOLDERS:
+            return "there are too many folders"
+        if any(os.path.islink(os.path.join(folder, name)) for name in folders):
+            return "a folder is a link"
+    return None if directory.is_dir() and os.access(directory, os.W_OK) else "it cannot be written"
+
+
+def _identity(directory: Path) -> tuple[int, int] | None:
+    try:
+        status = directory.stat()
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
