@@ -12,10 +12,16 @@ Teredo, ISATAP) is refused whatever it carries: no host of the web needs one, an
 """
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
-from urllib.parse import quote
+from typing import TYPE_CHECKING
+from urllib.parse import quote, urlsplit
+
+from pydantic import SecretStr
+
+if TYPE_CHECKING:
+    from claw_runtime.settings import Settings
 
 Network = IPv4Network | IPv6Network
 
@@ -27,6 +33,8 @@ _LITERAL = re.compile(r"\[(?P<v6>[^\[\]]*)\](?::(?P<port>[0-9]{1,5}))?")
 _NAMED = re.compile(r"(?P<host>[^:]+)(?::(?P<port>[0-9]{1,5}))?")
 _LABEL = re.compile(r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?")
 _NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*")
+_NUMBERS = re.compile(r"[0-9.]+|.*:.*")
+"""IP addresses: whether they may be visited is a question of networks, not of names."""
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 _KEPT = "!$%&'()*+,-./:;=?@[]_~"
 """Characters of a path or query that are sent as they are. Others are escaped; what is escaped already stays."""
@@ -175,6 +183,26 @@ class Perimeter:
         if any(host == name or host.endswith(f".{name}") for name in self._closed):
             raise Forbidden("This is one of the assistant's own hosts. Only pages of others can be opened.")
         return host
+
+
+def own_hosts(settings: "Settings") -> frozenset[str]:
+    """The names of what this runtime works with: its database, the front, the APIs that it has keys for."""
+    return frozenset(host for host in map(_host, _addresses_in(settings)) if host and not _NUMBERS.fullmatch(host))
+
+
+def _addresses_in(settings: "Settings") -> Iterator[str]:
+    for name in type(settings).model_fields:
+        value = getattr(settings, name)
+        text = value.get_secret_value() if isinstance(value, SecretStr) else str(value)
+        if "://" in text:
+            yield text
+
+
+def _host(url: str) -> str:
+    try:
+        return urlsplit(url).hostname or ""
+    except ValueError:
+        return ""
 
 
 def _in_ascii(host: str) -> str:

@@ -10,14 +10,17 @@ import html
 import json
 import logging
 import re
-from dataclasses import dataclass
-from typing import Annotated, Any
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Annotated, Any
 
 import aiohttp
 from pydantic import AfterValidator, AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from claw_runtime.turns.messages import ServerTool
 from claw_runtime.web.extraction import cleaned
+
+if TYPE_CHECKING:
+    from claw_runtime.settings import Settings
 
 log = logging.getLogger(__name__)
 
@@ -53,6 +56,13 @@ class Found(BaseModel):
     age: _Plain = Field(default="", validation_alias=AliasChoices("age", "page_age", "publishedDate"))
 
 
+def search_of(settings: "Settings") -> "SearchApi | None":
+    """The search API that is configured, if any."""
+    if settings.search_url is None:
+        return None
+    return SearchApi(str(settings.search_url), settings.search_api_key and settings.search_api_key.get_secret_value())
+
+
 def results_in(answer: Any, count: int) -> tuple[Found, ...]:
     """What an answer holds, without entries that are none. Raises SearchFailed. Pure."""
     inner = answer.get("web", answer) if isinstance(answer, dict) else None
@@ -73,7 +83,7 @@ class SearchApi:
     """A search API. Its address is ours, not a stranger's: it may be inside."""
 
     url: str
-    key: str | None
+    key: str | None = field(repr=False)
 
     async def search(self, query: str, count: int) -> tuple[Found, ...]:
         """What is found, the best first. Raises SearchFailed."""

@@ -8,7 +8,7 @@ import asyncio
 import json
 import re
 import secrets
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import cache
@@ -186,9 +186,11 @@ def settings(database_url: str, model_url: str, directory: Path) -> Settings:
 
 
 @asynccontextmanager
-async def running(settings: Settings, clock: Clock, *, heartbeat: float = HEARTBEAT_SECONDS) -> AsyncIterator[Runtime]:
-    """Serve a runtime, and begin to make it ready; `Runtime.ready` waits for that."""
-    services = assemble(settings, clock=clock, heartbeat_seconds=heartbeat, wait_seconds=1.5)
+async def running(
+    settings: Settings, clock: Clock, *, heartbeat: float = HEARTBEAT_SECONDS, inside: Collection[str] = ()
+) -> AsyncIterator[Runtime]:
+    """Serve a runtime, and begin to make it ready; `Runtime.ready` waits for that. It may visit networks `inside`."""
+    services = assemble(settings, clock=clock, heartbeat_seconds=heartbeat, wait_seconds=1.5, inside=inside)
     runner = web.AppRunner(application(services), access_log=None, shutdown_timeout=2)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
