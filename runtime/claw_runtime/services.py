@@ -7,7 +7,7 @@ else does.
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from importlib import metadata
@@ -17,9 +17,12 @@ from claw_runtime.configuration import Configurations
 from claw_runtime.database import WAIT_SECONDS, Database, DatabaseAway
 from claw_runtime.google.integration import Google
 from claw_runtime.google.tools import tools as google_tools
+from claw_runtime.heartbeat.heart import Heart
+from claw_runtime.heartbeat.wiring import heart_of
 from claw_runtime.memory.indexing import Indexer
 from claw_runtime.memory.memories import Memories
 from claw_runtime.memory.search import MemorySearch
+from claw_runtime.memory.tools import tools as memory_tools
 from claw_runtime.migrations import migrate
 from claw_runtime.settings import Settings
 from claw_runtime.skills import Skills
@@ -41,6 +44,13 @@ from claw_runtime.turns.recording import Recorder
 from claw_runtime.usage.holdings import Holdings
 from claw_runtime.usage.ledger import UsageLedger
 from claw_runtime.usage.storage import Storage
+from claw_runtime.web.addresses import Perimeter, own_hosts
+from claw_runtime.web.fetching import Fetcher
+from claw_runtime.web.reading import Reader
+from claw_runtime.web.search import search_of
+from claw_runtime.web.tools import server_tools
+from claw_runtime.web.tools import tools as web_tools
+from claw_runtime.web.visits import Visits
 from claw_runtime.workspace.files import Workspace
 from claw_runtime.workspace.tools import tools as workspace_tools
 
@@ -48,6 +58,8 @@ log = logging.getLogger(__name__)
 
 HEARTBEAT_SECONDS = 10.0
 STOP_SECONDS = 5.0
+QUIET_DISK_SECONDS = 0.2
+"""After so long without another change, what a program changed on the workspace's disk is taken in."""
 
 Clock = Callable[[], datetime]
 
@@ -78,6 +90,7 @@ class Services:
     skills: Skills
     google: Google
     chat: Chat
+    heart: Heart
     heartbeat_seconds: float
     """How often a silent stream says that it is still there, and notices that its client is not."""
     prepared: asyncio.Event = field(default_factory=asyncio.Event)
@@ -93,6 +106,7 @@ class Services:
                 await self.holdings.load()
                 await self.configurations.load()
                 await self.google.load()
+                await self.heart.load()
             except DatabaseAway:
                 await self.database.wait_until_present()
                 continue
@@ -102,7 +116,9 @@ class Services:
 
     async def stop(self) -> None:
         """Count what is still uncounted, then let go of all connections."""
+        await self.heart.stop()
         await self.chat.finish(STOP_SECONDS)
+        await self.workspace.close()
         await self.google.stop()
         await self.usage.close()
         await self.memories.stop()
@@ -155,10 +171,14 @@ def assemble(
     clock: Clock = utc_now,
     heartbeat_seconds: float = HEARTBEAT_SECONDS,
     wait_seconds: float = WAIT_SECONDS,
+    inside: Collection[str] = (),
 ) -> Services:
-    """Put everything together. Touches neither network nor disk."""
+    """Put everything together. Touches neither network nor disk.
+
+    `inside` are networks that may be visited like the public web, although they are not: for tests.
+    """
     database = Database(settings.database_url.get_secret_value(), wait_seconds=wait_seconds)
-    workspace = Workspace(database, settings.workspace_dir, clock)
+    workspace = Workspace(database, settings.workspace_dir, clock, quiet_seconds=QUIET_DISK_SECONDS)
     holdings = Holdings(database)
     conversations = Conversations(database, clock)
     indexer = Indexer(database)
@@ -171,19 +191,48 @@ def assemble(
     )
     usage = UsageLedger(database, clock)
     model = Claude(str(settings.model_base_url), settings.model_api_key.get_secret_value())
+    fetcher, search = Fetcher(Perimeter(closed=own_hosts(settings), inside=inside)), search_of(settings)
     leaks = Leaks(keys_of(settings))
     toolbox = Toolbox(
         (
             *google_tools(google),
+            *memory_tools(memories, workspace, clock),
             *skill_tools(skills),
+            *web_tools(Visits(fetcher, Reader()), search),
             *workspace_tools(workspace),
         ),
         leaks=leaks,
         others=others_texts(database),
     )
-    loop = Loop(model, toolbox)
+    loop = Loop(model, toolbox, server_tools(search))
     agents = Agents(database=database, holdings=holdings, workspace=workspace, memories=memories, clock=clock)
     confirmations, idempotency = Confirmations(database, clock), Idempotency(database, clock)
+    chat = Chat(
+        database=database,
+        agents=agents,
+        skills=skills,
+        briefings=Briefings(workspace=workspace, memories=memories, loop=loop, leaks=leaks, clock=clock),
+        compaction=Compaction(database, loop),
+        confirmations=confirmations,
+        idempotency=idempotency,
+        usage=usage,
+        recorder=Recorder(
+            database=database, usage=usage, confirmations=confirmations, idempotency=idempotency, clock=clock
+        ),
+        loop=loop,
+    )
+    heart = heart_of(
+        settings,
+        database=database,
+        configurations=configurations,
+        chat=chat,
+        conversations=conversations,
+        workspace=workspace,
+        usage=usage,
+        google=google,
+        fetcher=fetcher,
+        clock=clock,
+    )
     return Services(
         settings=settings,
         clock=clock,
@@ -201,19 +250,7 @@ def assemble(
         memories=memories,
         skills=skills,
         google=google,
-        chat=Chat(
-            database=database,
-            agents=agents,
-            skills=skills,
-            briefings=Briefings(workspace=workspace, memories=memories, loop=loop, leaks=leaks, clock=clock),
-            compaction=Compaction(database, loop),
-            confirmations=confirmations,
-            idempotency=idempotency,
-            usage=usage,
-            recorder=Recorder(
-                database=database, usage=usage, confirmations=confirmations, idempotency=idempotency, clock=clock
-            ),
-            loop=loop,
-        ),
+        chat=chat,
+        heart=heart,
         heartbeat_seconds=heartbeat_seconds,
     )

@@ -16,7 +16,7 @@ import uuid
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import aiohttp
 
@@ -51,7 +51,9 @@ class Post(Protocol):
 class Note(Protocol):
     """As `Conversations.note`."""
 
-    async def __call__(self, agent_id: str, question: str, answer: str, source: str) -> uuid.UUID:
+    async def __call__(
+        self, agent_id: str, question: str, answer: str, source: Literal["chat", "heartbeat"]
+    ) -> uuid.UUID:
         """The id of the conversation. Raises DatabaseAway, Problem."""
         ...
 
@@ -209,6 +211,8 @@ class Messenger:
                 status = response.status
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise _Fault("The mail service does not answer.", may_pass=True) from error
+        if status == 403:
+            raise _Fault("Mails are sent once you have signed in to your account by a mail to it.", may_pass=False)
         if status == 429:
             raise _Fault("No more than 24 mails are sent in a day.", may_pass=False)
         if not 200 <= status < 300:

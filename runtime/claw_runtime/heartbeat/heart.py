@@ -108,11 +108,12 @@ class Heart:
             self._checklist_is_empty = False
             self._woken.set()
 
-    def arrived(self) -> None:
-        """Something came in that the assistant should look at soon. Touches nothing but memory."""
+    async def arrived(self, source: str, count: int) -> None:
+        """So many things came in, at Gmail or in a calendar: a beat is due soon. Touches nothing but memory."""
         if self._timer is None or self._early is not None:
             return
         soon = self._clock() + GATHER
+        log.info("something arrived", extra={"source": source, "count": count})
         self._early = max(soon, self._last_early + ARRIVALS_EVERY) if self._last_early is not None else soon
         self._woken.set()
 

@@ -4,6 +4,8 @@ from typing import Any
 
 from claw_crds.configuration import CONFIGURATION_PATH, STATUS_PATH, RuntimeConfiguration, RuntimeReport
 from claw_runtime.google.pushes import PubSubPush
+from claw_runtime.heartbeat.news import Beat, BeatList
+from claw_runtime.heartbeat.settings import HeartbeatChanges
 from claw_runtime.memory.entries import ChangedMemory, FoundMemories, Memory, MemoryHistory, MemoryPage, NewMemory
 from claw_runtime.problems import (
     AGENT_EXISTS,
@@ -12,12 +14,14 @@ from claw_runtime.problems import (
     CANNOT_BE_DELETED,
     CONSENT_INVALID,
     DATABASE_AWAY,
+    HEARTBEAT_GOES_ON,
     IDEMPOTENCY_CONFLICT,
     IN_PROGRESS,
     INTEGRATION_AWAY,
     INTEGRATION_NOT_SET_UP,
     INTEGRATION_REFUSED,
     INVALID_REQUEST,
+    MAILS_OFF,
     MODEL_BUSY,
     MODEL_FAILED,
     NOT_CONFIGURED,
@@ -46,6 +50,7 @@ from claw_runtime.routes import (
     agents,
     chat,
     google,
+    heartbeat,
     internal,
     memories,
     skills,
@@ -54,6 +59,7 @@ from claw_runtime.routes import (
     workspace,
 )
 from claw_runtime.routes.google import ConnectGoogle, GoogleCallback, GoogleConsent, Integration, IntegrationList
+from claw_runtime.routes.heartbeat import Heartbeat
 from claw_runtime.routes.lists import PageQuery
 from claw_runtime.routes.memories import SearchQuery
 from claw_runtime.routes.workspace import (
@@ -282,6 +288,28 @@ ROUTES: tuple[Route[Any, Any], ...] = (
         problems=(UNVERIFIED, NOT_CONFIGURED),
         headers=("X-Goog-Channel-ID", "X-Goog-Channel-Token", "X-Goog-Message-Number", "X-Goog-Resource-State"),
     ),
+    Route("GET", "/api/heartbeat", heartbeat.read, CUSTOMER, Nothing, Nothing, Heartbeat),
+    Route(
+        "PATCH",
+        "/api/heartbeat",
+        heartbeat.change,
+        CUSTOMER,
+        HeartbeatChanges,
+        Nothing,
+        Heartbeat,
+        problems=(MAILS_OFF,),
+    ),
+    Route(
+        "POST",
+        "/api/heartbeat/run",
+        heartbeat.run,
+        CUSTOMER,
+        Nothing,
+        Nothing,
+        Beat,
+        problems=(HEARTBEAT_GOES_ON,),
+    ),
+    Route("GET", "/api/heartbeat/beats", heartbeat.beats, CUSTOMER, Nothing, Nothing, BeatList),
     Route("GET", "/status", status.status, CUSTOMER_ALWAYS, Nothing, Nothing, status.Status),
     Route("GET", "/health", status.health, OPEN, Nothing, Nothing, status.Health),
     Route(

@@ -17,7 +17,7 @@ from aiohttp import web
 
 from claw_crds.configuration import RuntimeConfiguration
 from claw_dev.simulators.serving import serving
-from claw_runtime.heartbeat.arrivals import Arrivals
+from claw_runtime.google.arrivals import Arrivals
 from claw_runtime.heartbeat.beat import Beats
 from claw_runtime.heartbeat.delivery import Mails, Messenger
 from claw_runtime.heartbeat.heart import Heart
