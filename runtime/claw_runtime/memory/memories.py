@@ -161,7 +161,7 @@ class Memories:
         return MemoryPage(memories=tuple(page), next_cursor=after)
 
     async def export(self) -> AsyncIterator[tuple[Memory, ...]]:
-        """All memories, some at a time, the oldest ids first. Nothing is held while the caller writes them out."""
+        """All memories, some at a time; at least once. No connection is held while the caller writes them out."""
         last: uuid.UUID | None = None
         while True:
             async with self._database.connection() as connection:
@@ -171,10 +171,10 @@ class Memories:
                     {"last": last, "limit": EXPORT_ROWS},
                 )
                 found = await cursor.fetchall()
-            if not found:
+            yield tuple(map(rows.memory, found))
+            if len(found) < EXPORT_ROWS:
                 return
             last = found[-1]["id"]
-            yield tuple(map(rows.memory, found))
 
     async def stop(self) -> None:
         """Let go of what is done in the background."""

@@ -86,7 +86,7 @@ async def delete(call: Call[Nothing, Nothing]) -> None:
 async def export(call: Call[Nothing, Nothing]) -> web.StreamResponse:
     """All memories, one JSON object a line."""
     batches = call.services.memories.export()
-    first = await anext(batches, ())  # before the answer begins: a database that is away is still a problem document
+    first = await anext(batches)  # before the answer begins: a database that is away is still a problem document
     response = web.StreamResponse()
     response.content_type = LINES
     await response.prepare(call.request)

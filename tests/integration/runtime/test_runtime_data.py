@@ -1,101 +1,11 @@
-"""Memories, skills and workspace files of one customer."""
-
-import asyncio
-import uuid
+"""Skills and workspace files of one customer."""
 
 import pytest
 
 from claw_crds.configuration import SkillChoices
-from claw_crds.instance import Customer
-from claw_crds.plan import Limits
 from claw_runtime.settings import Settings
 from tests.clock import Clock
-from tests.integration.runtime.world import Runtime, Tables, running
-
-
-async def remember(runtime: Runtime, *contents: str) -> None:
-    for content in contents:
-        assert (await runtime.post("/api/memory", {"content": content})).status == 201
-
-
-async def found(runtime: Runtime, text: str) -> list[str]:
-    answer = await runtime.get("/api/memory/search", params={"q": text})
-    return [memory["content"] for memory in answer.json["memories"]]
-
-
-async def test_a_memory_is_found_by_its_words_their_forms_and_its_tags(runtime: Runtime) -> None:
-    await remember(runtime, "The dogs sleep in the kitchen.", "The car is red.")
-    await runtime.post("/api/memory", {"content": "Call Grace.", "tags": ["Work", "Work"]})
-
-    assert await found(runtime, "dog") == ["The dogs sleep in the kitchen."]
-    assert await found(runtime, "sleeping dogs") == ["The dogs sleep in the kitchen."]
-    assert await found(runtime, "dog car") == []
-    assert set(await found(runtime, "dog or car")) == {"The dogs sleep in the kitchen.", "The car is red."}
-    assert await found(runtime, '"is red"') == ["The car is red."]
-    assert await found(runtime, "work") == ["Call Grace."]
-
-
-async def test_a_memory_is_found_in_the_customers_language(runtime: Runtime) -> None:
-    await runtime.configure(customer=Customer(id="cus_1", email="a@example.com", locale="de-AT"))
-    await remember(runtime, "Die Häuser in Wien sind alt.")
-
-    assert await found(runtime, "Haus") == ["Die Häuser in Wien sind alt."]
-
-
-async def test_what_has_no_blanks_between_words_is_found_as_a_piece(runtime: Runtime) -> None:
-    await remember(runtime, "私の犬の名前はベロです", "車は赤いです", "Rechnung 100%_sicher")
-
-    assert await found(runtime, "犬の名前") == ["私の犬の名前はベロです"]
-    assert await found(runtime, "犬") == ["私の犬の名前はベロです"]
-    assert await found(runtime, "echnun") == ["Rechnung 100%_sicher"]
-    assert await found(runtime, "%_") == ["Rechnung 100%_sicher"]
-    assert await found(runtime, "%") == ["Rechnung 100%_sicher"]
-
-
-async def test_a_question_without_blanks_recalls_what_shares_its_characters(runtime: Runtime) -> None:
-    await remember(runtime, "私の犬の名前はベロです", "車は赤い")
-
-    recalled = await runtime.services.memories.recall("犬の名前は何?", "ja", 5)
-
-    assert [memory.content for memory in recalled] == ["私の犬の名前はベロです"]
-
-
-@pytest.mark.parametrize("query", ["-", '"', "or", "the", ":* & | !", "a" * 500, "\\", "'", "-dog", "%s", "🐙"])
-async def test_no_query_breaks_the_search(runtime: Runtime, query: str) -> None:
-    await remember(runtime, "The dogs sleep in the kitchen.")
-
-    assert (await runtime.get("/api/memory/search", params={"q": query})).status == 200
-    await runtime.services.memories.recall(query, "en", 5)
-
-
-async def test_as_many_memories_as_the_plan_has_and_not_one_more(runtime: Runtime, tables: Tables) -> None:
-    await runtime.configure(limits=Limits(memories=5))
-
-    answers = await asyncio.gather(*(runtime.post("/api/memory", {"content": f"Fact {n}"}) for n in range(20)))
-
-    assert sorted(answer.status for answer in answers) == [201] * 5 + [429] * 15
-    refused = next(answer for answer in answers if answer.status == 429)
-    assert (refused.json["limitName"], refused.json["limit"], refused.json["used"]) == ("memories", 5, 5)
-    assert await tables.value("select count(*) from memories") == 5
-    memory = (await runtime.get("/api/memory")).json["memories"][0]["id"]
-    assert (await runtime.call("DELETE", f"/api/memory/{memory}")).status == 204
-    assert (await runtime.post("/api/memory", {"content": "Room again"})).status == 201
-
-
-async def test_memories_are_listed_the_latest_first_and_forgotten(runtime: Runtime, clock: Clock) -> None:
-    for number in range(3):
-        await remember(runtime, f"Fact {number}")
-        clock.advance(seconds=1)
-
-    first = (await runtime.get("/api/memory?limit=2")).json
-    second = (await runtime.get(f"/api/memory?limit=2&cursor={first['nextCursor']}")).json
-
-    listed = [memory["content"] for page in (first, second) for memory in page["memories"]]
-    assert listed == ["Fact 2", "Fact 1", "Fact 0"]
-    forgotten = first["memories"][0]["id"]
-    assert (await runtime.call("DELETE", f"/api/memory/{forgotten}")).status == 204
-    assert (await runtime.call("DELETE", f"/api/memory/{forgotten}")).status == 404
-    assert (await runtime.call("DELETE", f"/api/memory/{uuid.uuid4()}")).status == 404
+from tests.integration.runtime.world import Runtime, running
 
 
 async def skills(runtime: Runtime) -> dict[str, tuple[bool, bool]]:

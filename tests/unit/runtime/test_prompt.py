@@ -4,7 +4,7 @@ import uuid
 from datetime import UTC, datetime
 
 from claw_crds.configuration import AssistantConfiguration, PlanConfiguration, SkillChoices
-from claw_runtime.memory.memories import Memory
+from claw_runtime.memory.entries import FoundMemory
 from claw_runtime.skills import Skill, resolve
 from claw_runtime.turns.conversations import Said, recent
 from claw_runtime.turns.prompt import stable_part, volatile_part
@@ -21,8 +21,20 @@ def skills(*, plan: tuple[str, ...] = ("*",), disabled: tuple[str, ...] = ()) ->
     return resolve(PlanConfiguration(name="p", display_name="P", skills=plan), SkillChoices(disabled=disabled), {})
 
 
-def memory(content: str) -> Memory:
-    return Memory(id=uuid.UUID(int=1), content=content, tags=(), created_at=NOW)
+def memory(content: str) -> FoundMemory:
+    return FoundMemory(
+        id=uuid.UUID(int=1),
+        path=None,
+        first_line=None,
+        last_line=None,
+        content=content,
+        tags=(),
+        agent_id=None,
+        origin="customer",
+        created_at=NOW,
+        score=1.0,
+        relevance=1.0,
+    )
 
 
 def test_the_workspace_comes_in_its_order_then_instructions_then_skills() -> None:
