@@ -17,6 +17,7 @@ from claw_runtime.workspace.paths import FOLLOW_THE_CONFIGURATION, SETTINGS, STA
 _TEMPLATES = {
     "AGENTS.md": "AGENTS.md.j2",
     "SOUL.md": "SOUL.md.j2",
+    "IDENTITY.md": "IDENTITY.md.j2",
     "USER.md": "USER.md.j2",
     "TOOLS.md": "TOOLS.md.j2",
     "HEARTBEAT.md": "HEARTBEAT.md.j2",
@@ -24,7 +25,7 @@ _TEMPLATES = {
     STATE: "STATE.json.j2",
     SETTINGS: "env.j2",
 }
-_OF_AN_AGENT = ("AGENTS.md", "SOUL.md", "MEMORY.md")
+_OF_AN_AGENT = ("AGENTS.md", "SOUL.md", "IDENTITY.md", "MEMORY.md")
 """The rest it shares, or has no use for: only `main` is woken by the heartbeat."""
 _FIRST_NOTE = "today.md.j2"
 

@@ -48,7 +48,7 @@ async def test_a_blank_workspace_gets_its_files_in_the_database_and_on_the_disk(
     await workspace.seed(PRO)
     files = await stored(workspace)
     assert set(files) >= {"SOUL.md", "AGENTS.md", "STATE.json", ".env", "memory/2026-11-22.md"}
-    assert len(files) == 9
+    assert len(files) == 10
     assert on_disk(disk) == files
 
 
@@ -205,7 +205,7 @@ async def test_one_file_that_the_disk_refuses_does_not_keep_the_others_from_it(
     (disk / "SOUL.md").mkdir(parents=True)
     await workspace.seed(PRO)
     files = on_disk(disk)
-    assert len(files) == 8
+    assert len(files) == 9
     assert not any(Path(path).name.startswith(".") for path in files if path != ".env")
 
 
