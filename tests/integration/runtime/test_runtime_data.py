@@ -1,48 +1,8 @@
-"""Skills and workspace files of one customer."""
+"""Workspace files of one customer."""
 
 import pytest
 
-from claw_crds.configuration import SkillChoices
-from claw_runtime.settings import Settings
-from tests.clock import Clock
-from tests.integration.runtime.world import Runtime, running
-
-
-async def skills(runtime: Runtime) -> dict[str, tuple[bool, bool]]:
-    listed = (await runtime.get("/api/skills")).json["skills"]
-    return {skill["name"]: (skill["inPlan"], skill["enabled"]) for skill in listed}
-
-
-async def test_skills_are_those_of_the_plan(runtime: Runtime) -> None:
-    listed = await skills(runtime)
-
-    assert list(listed) == ["chat", "memory", "web_search", "gmail", "calendar", "browser"]
-    assert listed["memory"] == (True, True)
-    assert listed["gmail"] == (False, False)
-
-
-async def test_what_the_plan_lacks_cannot_be_enabled(runtime: Runtime) -> None:
-    for what in ("enable", "disable"):
-        refused = await runtime.post(f"/api/skills/gmail/{what}")
-        assert (refused.status, refused.problem, refused.json["plan"]) == (403, "skill-not-in-plan", "Pro")
-    assert (await runtime.post("/api/skills/juggling/enable")).status == 404
-
-
-async def test_the_customers_choice_outlives_restarts_and_the_operators_choices(
-    environment: Settings, clock: Clock
-) -> None:
-    async with running(environment, clock) as first:
-        await first.configure(offered=("chat", "memory"))
-        assert (await first.post("/api/skills/memory/disable")).json["enabled"] is False
-        key = first.key
-    async with running(environment, clock) as second:
-        second.key = key
-        await second.ready()
-        assert (await skills(second))["memory"] == (True, False)
-        await second.configure(offered=("*",), skills=SkillChoices(enabled=("memory",)))
-        assert (await skills(second))["memory"] == (True, False)
-        assert (await second.post("/api/skills/memory/enable")).json["enabled"] is True
-        assert (await skills(second))["gmail"] == (True, True)
+from tests.integration.runtime.world import Runtime
 
 
 async def test_the_workspace_is_there_from_the_beginning(runtime: Runtime) -> None:
