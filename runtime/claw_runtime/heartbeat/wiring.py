@@ -49,7 +49,7 @@ def heart_of(
     heart = Heart(
         records=records,
         beats=beats,
-        configured=lambda: configurations.active and configurations.active.document,
+        configured=lambda: configurations.active.document if configurations.active is not None else None,
         clock=clock,
     )
     workspace.subscribe(heart.files_changed)
