@@ -26,7 +26,7 @@ log = logging.getLogger(__name__)
 ISSUERS: Final = ["https://accounts.google.com", "accounts.google.com"]
 LEEWAY: Final = timedelta(seconds=60)
 """By which clocks may differ."""
-MAX_TOKEN: Final = 8192
+MAX_TOKEN: Final = 4096
 _SHORTEST, _USUAL, _LONGEST = timedelta(minutes=5), timedelta(hours=1), timedelta(hours=24)
 _AGAIN: Final = timedelta(minutes=1)
 
