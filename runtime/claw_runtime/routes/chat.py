@@ -101,6 +101,8 @@ class EventStream:
                     self.response = response
                 await self.response.write(frame.encode())
         except ConnectionResetError:
+            if _is_keyed(self._request):  # the answer goes on without its listener
+                return
             self.gone = True
             raise
 
@@ -130,17 +132,26 @@ async def _answered(call: Call[ChatRequest, Nothing], listener: Listener) -> Cha
 async def _until_answered(
     call: Call[ChatRequest, Nothing], answering: "asyncio.Task[ChatReply | Replay]", listener: EventStream | Patient
 ) -> None:
-    """Wait for the answer, or until nobody waits for it: then model and tools are not asked to go on."""
+    """Wait for the answer, or until nobody waits for it: then model and tools are not asked to go on.
+
+    With a key they are: whoever sent one comes back for the whole answer.
+    """
     watching = asyncio.create_task(_hung_up(call.request))
     try:
         await asyncio.wait({answering, watching}, return_when=asyncio.FIRST_COMPLETED)
         if not answering.done():
-            listener.gone = True
+            listener.gone = not _is_keyed(call.request)
             log.info("the client hung up")
+        if not listener.gone:
+            await asyncio.wait({answering})
     finally:  # also when the server stops
         watching.cancel()
         answering.cancel()
         await asyncio.gather(answering, watching, return_exceptions=True)
+
+
+def _is_keyed(request: web.Request) -> bool:
+    return HEADER in request.headers
 
 
 async def _hung_up(request: web.Request) -> None:

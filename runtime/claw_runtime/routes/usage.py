@@ -76,11 +76,9 @@ class DailyQuery(Model):
 
     @model_validator(mode="after")
     def _is_a_range(self) -> Self:
-        if (
-            self.since is not None
-            and self.until is not None
-            and not (self.since <= self.until <= self.since + LONGEST_RANGE)
-        ):
+        if self.since is None or self.until is None:
+            return self
+        if not timedelta() <= self.until - self.since <= LONGEST_RANGE:
             raise ValueError(f"until must be since or later, by at most {LONGEST_RANGE.days} days")
         return self
 
@@ -126,7 +124,7 @@ def _range(query: DailyQuery, today: date) -> tuple[date, date]:
     """The days that are meant; a half that is missing is as near to the other as it can be."""
     until = query.until or max(today, query.since or today)
     since = query.since or until.replace(day=1)
-    return since, min(until, since + LONGEST_RANGE)
+    return since, until if until - since <= LONGEST_RANGE else since + LONGEST_RANGE
 
 
 def _measure(limit: int | None, used: int | None, resets_at: datetime | None = None) -> Measure:
