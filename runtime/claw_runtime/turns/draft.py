@@ -1,6 +1,7 @@
 """An answer of the model while it is being given. Pure: events of the stream in, blocks and counts out."""
 
 import json
+import math
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,8 @@ if TYPE_CHECKING:
     from anthropic.types import RawMessageStreamEvent, Usage
 
 _CHARACTERS_A_TOKEN = 4
+MAX_LEVELS = 64
+"""Of a tool's input. Whoever walks through a deeper one runs out of stack."""
 
 
 @dataclass
@@ -102,11 +105,7 @@ class Draft:
         block = self.blocks[-1]
         if block["type"] not in {"tool_use", "server_tool_use"} or not self._arriving:
             return
-        try:
-            given = json.loads(self._arriving)
-        except (ValueError, RecursionError):  # cut off by max_tokens, or never any JSON
-            given = None
-        block["input"] = given if isinstance(given, dict) else None
+        block["input"] = _object(self._arriving)
 
     def _drop_unfinished(self) -> None:
         """Leave nothing that the API does not take back: empty texts, and tools that nobody can use or answer now."""
@@ -120,3 +119,26 @@ class Draft:
 
 def _says_nothing(block: Block) -> bool:
     return block["type"] == "text" and not block["text"].strip()
+
+
+def _object(text: str) -> dict[str, Any] | None:
+    """The JSON object; None when it was cut off, or is none, or none that everybody can read and write again."""
+    try:
+        given = json.loads(text, parse_constant=_finite, parse_float=_finite)
+    except (ValueError, RecursionError):
+        return None
+    return given if isinstance(given, dict) and _is_flat(given, MAX_LEVELS) else None
+
+
+def _finite(number: str) -> float:
+    value = float(number)
+    if not math.isfinite(value):
+        raise ValueError(number)
+    return value
+
+
+def _is_flat(value: Any, levels: int) -> bool:
+    if levels == 0:
+        return False
+    members = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return all(_is_flat(member, levels - 1) for member in members)

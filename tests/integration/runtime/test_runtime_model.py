@@ -9,14 +9,14 @@ from claw_dev.simulators.claude.simulator import ClaudeSimulator
 from claw_dev.simulators.faults import Fault, FaultKind
 from claw_runtime.problems import Problem
 from claw_runtime.turns.draft import Draft
-from claw_runtime.turns.messages import Message, Prompt
+from claw_runtime.turns.messages import Prompt
 from claw_runtime.turns.model import Claude
 
 PROMPT = Prompt(
     model="claude-test",
     stable="You are Ada.",
+    question="How are you?",
     volatile="Today is Sunday.",
-    messages=(Message("user", "How are you?"),),
 )
 
 
