@@ -203,7 +203,8 @@ async def _read(address: WebAddress, response: aiohttp.ClientResponse, limits: F
     except aiohttp.ClientPayloadError:
         log.info("a connection broke in the middle of a body")
     media_type = response.headers.get("Content-Type", "").partition(";")[0].strip().lower()
-    return Fetched(address.url, response.status, media_type, response.charset, bytes(body), complete)
+    charset = response.charset and response.charset.lower()
+    return Fetched(address.url, response.status, media_type, charset, bytes(body), complete)
 
 
 def _exactly(address: WebAddress) -> URL:
