@@ -77,4 +77,4 @@ async def test_its_message_and_stream_are_free_when_its_lease_is_over_and_its_fi
 
 
 async def _nothing_is_reserved(tables: Tables) -> bool:
-    return not await tables.rows("select from reservations")
+    return not await tables.rows("select 1 from reservations")
