@@ -34,10 +34,10 @@ logger = logging.getLogger(__name__)
 
 
 class _Integration(Model):
-    """A connected account, as the runtime tells it."""
+    """Google, as the runtime tells of it. Without an address it is not connected."""
 
     name: str = "google"
-    address: str
+    address: str | None = None
     scopes: tuple[str, ...] = ()
     problem: str | None = None
 
@@ -77,8 +77,8 @@ class GooglePages:
 
         async def answer(runtime: Runtime) -> web.Response:
             found = _read(_Integrations, await self._api.call(runtime, "GET", _LIST))
-            connected = next((one for one in found.integrations if one.name == "google"), None)
-            return self._page(runtime, connected)
+            google = next((one for one in found.integrations if one.name == "google"), _Integration())
+            return self._page(runtime, google)
 
         return await self._with_own_runtime(request, answer)
 
@@ -128,6 +128,8 @@ class GooglePages:
                 return self._not_ours()
             body = {"code": code, "state": state[0]}
             connected = _read(_Integration, await self._api.call(runtime, "POST", _CALLBACK, body))
+            if not connected.address:
+                raise RuntimeAway(f"the runtime of {runtime.instance} does not say whom it is connected to")
             await self._runtimes.connected(runtime, connected.address)
             logger.info("instance %s is connected to a Google account", runtime.instance)
             return _see_other(page)
@@ -155,16 +157,16 @@ class GooglePages:
             text = "Your assistant does not answer at the moment. Please try again in a minute."
             return self._pages.sorry(503, "Not right now", text, headers={"Retry-After": "10"})
 
-    def _page(self, runtime: Runtime, connected: _Integration | None) -> web.Response:
+    def _page(self, runtime: Runtime, google: _Integration) -> web.Response:
         return self._pages.render(
             200,
             "pages/google.html.j2",
             leads_out=True,
             subscription=runtime.subscription,
             scopes=SCOPES,
-            address=line(connected.address, 254) if connected is not None else None,
-            connected=[SCOPES[scope] for scope in connected.scopes if scope in SCOPES] if connected is not None else [],
-            problem=line(connected.problem, 500) if connected is not None and connected.problem else None,
+            address=line(google.address, 254) if google.address else None,
+            connected=[SCOPES[scope] for scope in google.scopes if scope in SCOPES],
+            problem=line(google.problem, 500) if google.problem else None,
         )
 
     def _not_ours(self) -> web.Response:
