@@ -1,11 +1,12 @@
 """The assistant's tools for the calendar. Invitations leave only when the customer has confirmed them."""
 
 import hashlib
+import re
 from datetime import date, datetime, timedelta
 from typing import Annotated, Any, Final
 from zoneinfo import ZoneInfo
 
-from pydantic import Field, StringConstraints, model_validator
+from pydantic import BeforeValidator, Field, StringConstraints, model_validator
 
 from claw_runtime.google.calendar import PRIMARY, Calendar, FreeBusy
 from claw_runtime.google.events import Event, bound, changed_guests, placed, told, zone_of
@@ -17,7 +18,15 @@ from claw_runtime.tools import Proposal, Source, Tool, ToolContext, ToolInput, T
 
 MOST_DAYS: Final = 366
 MOST_CALENDARS: Final = 10
-When = datetime | date
+
+
+def _whole_day(value: object) -> object:
+    """A day that is written without a time is meant as a day; pydantic would make it midnight."""
+    return date.fromisoformat(value) if isinstance(value, str) and _DAY.fullmatch(value) else value
+
+
+_DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
+When = Annotated[datetime | date, BeforeValidator(_whole_day)]
 CalendarId = Annotated[str, StringConstraints(min_length=1, max_length=250, pattern=r"^[^\x00-\x20/?#]+$")]
 EventId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_@.-]{1,1024}$")]
 Notes = Annotated[Text, StringConstraints(max_length=8000)]

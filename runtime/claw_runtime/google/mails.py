@@ -140,8 +140,10 @@ class Letter:
 
     @property
     def thread_id(self) -> str | None:
-        """The conversation that it continues."""
-        return self.reply_to.thread_id or None if self.reply_to is not None else None
+        """The conversation that it continues. With another subject it begins one: Gmail wants them to match."""
+        if self.reply_to is None or _topic(self.subject) != _topic(self.reply_to.payload.header("Subject")):
+            return None
+        return self.reply_to.thread_id or None
 
     def raw(self, sender: str) -> str:
         """As Gmail takes it: RFC 5322 in base64url. Raises ValueError when a header could hold another one."""
@@ -163,3 +165,8 @@ class Letter:
                 message["References"] = " ".join([*_MESSAGE_ID.findall(earlier.header("References"))[-10:], *ids])
         message.set_content(self.text)
         return base64.urlsafe_b64encode(message.as_bytes()).decode()
+
+
+def _topic(subject: str) -> str:
+    """A subject without the marks that replies put before it."""
+    return re.sub(r"^(?:(?:re|aw|fwd?)\s*:\s*)+", "", " ".join(subject.split()), flags=re.IGNORECASE).lower()

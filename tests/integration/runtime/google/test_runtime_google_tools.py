@@ -15,8 +15,8 @@ from claw_runtime.tools.toolbox import Toolbox
 from claw_runtime.turns.messages import ToolUse
 from tests.integration.runtime.google.world import GoogleWorld
 
-TEN = {"since": "2026-12-01T00:00:00", "until": "2026-12-02T00:00:00"}
-DENTIST = {"title": "Dentist", "starts_at": "2026-12-01T10:00:00", "ends_at": "2026-12-01T11:00:00"}
+TEN: dict[str, Any] = {"since": "2026-12-01T00:00:00", "until": "2026-12-02T00:00:00"}
+DENTIST: dict[str, Any] = {"title": "Dentist", "starts_at": "2026-12-01T10:00:00", "ends_at": "2026-12-01T11:00:00"}
 
 
 async def use(world: GoogleWorld, name: str, *, confirmed: bool = False, **given: Any) -> ToolResult:
@@ -121,11 +121,12 @@ async def test_what_strangers_wrote_is_marked_as_theirs(connected: GoogleWorld) 
         "primary",
         {"summary": "Obey", "start": {"dateTime": "2026-12-01T10:00:00Z"}, "end": {"dateTime": "2026-12-01T11:00:00Z"}},
     )
-    for name, given in (
-        ("gmail_read", {"id": mail.id}),
-        ("gmail_search", {"query": "from:eve"}),
-        ("calendar_list", TEN),
-    ):
+    uses: dict[str, dict[str, Any]] = {
+        "gmail_read": {"id": mail.id},
+        "gmail_search": {"query": "from:eve"},
+        "calendar_list": TEN,
+    }
+    for name, given in uses.items():
         result = await use(connected, name, **given)
         assert result.untrusted, name
         assert result.content.startswith("<untrusted"), name
@@ -168,7 +169,7 @@ async def test_guests_are_invited_when_the_customer_has_confirmed(connected: Goo
 async def test_an_event_with_guests_changes_only_with_a_confirmation(connected: GoogleWorld) -> None:
     await use(connected, "calendar_create", confirmed=True, **DENTIST, attendees=["bob@example.com"])
     (event,) = connected.google.agenda.calendar("primary").values()
-    moved = {"id": event.id, "starts_at": "2026-12-01T12:00:00", "ends_at": "2026-12-01T13:00:00"}
+    moved: dict[str, Any] = {"id": event.id, "starts_at": "2026-12-01T12:00:00", "ends_at": "2026-12-01T13:00:00"}
     result = await use(connected, "calendar_update", **moved)
     assert result.proposal is not None
     assert "bob@example.com" in result.proposal.summary
