@@ -127,9 +127,13 @@ class Reader:
     async def _run(self, given: bytes) -> bytes:
         """What the reading process says, which is nothing when it fails."""
         pipe = asyncio.subprocess.PIPE
-        process = await asyncio.create_subprocess_exec(
-            *self._extraction, stdin=pipe, stdout=pipe, stderr=asyncio.subprocess.DEVNULL, env={}
-        )
+        try:
+            process = await asyncio.create_subprocess_exec(
+                *self._extraction, stdin=pipe, stdout=pipe, stderr=asyncio.subprocess.DEVNULL, env={}
+            )
+        except OSError:  # no memory for another process, or too many of them
+            log.exception("the reading process cannot be started")
+            raise Unreadable("Pages cannot be read at the moment. Try again in a minute.") from None
         try:
             async with asyncio.timeout(self._seconds):
                 answer, _ = await process.communicate(given)

@@ -60,7 +60,8 @@ def search_of(settings: "Settings") -> "SearchApi | None":
     """The search API that is configured, if any."""
     if settings.search_url is None:
         return None
-    return SearchApi(str(settings.search_url), settings.search_api_key and settings.search_api_key.get_secret_value())
+    key = settings.search_api_key.get_secret_value() if settings.search_api_key is not None else None
+    return SearchApi(str(settings.search_url), key)
 
 
 def results_in(answer: Any, count: int) -> tuple[Found, ...]:
