@@ -38,7 +38,8 @@ async def serve(route: Route[Body, Query], request: web.Request) -> web.StreamRe
     body = _parsed(lambda: route.body.model_validate_json(raw))
     call = Call(services=services, request=request, body=body, query=query, raw=raw)
     if route.stores:
-        await services.storage.check(call.configuration.plan, len(raw))
+        size = len(raw) if route.uploads is None else request.content_length or 0
+        await services.storage.check(call.configuration.plan, size)
     answer = await route.handler(call)
     if isinstance(answer, Model):
         return json_answer(answer, status=route.status)

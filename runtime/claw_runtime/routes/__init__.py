@@ -108,7 +108,7 @@ class Route(Generic[Body, Query]):
     @property
     def stores(self) -> bool:
         """Whether it needs room in the database: what a customer sends is kept."""
-        return self.access is Access.CUSTOMER and self.body is not Nothing
+        return self.access is Access.CUSTOMER and (self.body is not Nothing or self.uploads is not None)
 
     @property
     def summary(self) -> str:

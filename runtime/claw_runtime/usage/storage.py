@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 EVERY = timedelta(minutes=1)
 EVERY_WHEN_FULL = timedelta(seconds=5)
+SPARE = 20
+"""This part of the limit is kept for what was begun before: the provider refuses that as well, and less politely."""
 SAMPLED_PAGES = 500
 """Of one table: enough to know it by a few percent, and read in milliseconds."""
 
@@ -64,17 +66,18 @@ class Storage:
 
     async def check(self, plan: PlanConfiguration, adding: int = 0) -> None:
         """To be called before so many bytes are written. Raises Problem when they do not fit, and DatabaseAway."""
-        limit = plan.storage_bytes
-        if limit is None:
+        if plan.storage_bytes is None:
             return
-        if self._is_due(limit, adding):
-            self._measured = Measured(await self._measure(limit), self._clock())
+        limit = plan.storage_bytes
+        room = limit - limit // SPARE
+        if self._is_due(room, adding):
+            self._measured = Measured(await self._measure(room), self._clock())
             self._written = 0
         used = self.used_bytes or 0
-        if used + adding > limit:
+        if used + adding > room:
             raise Problem(
                 STORAGE_FULL,
-                f"The plan {plan.display_name} includes {_mib(limit)} of storage, and {_mib(used)} are used. Delete "
+                f"The plan {plan.display_name} includes {_mib(limit)} of storage, and nearly all of it is used. Delete "
                 "memories, conversations or files that you no longer need, or choose a larger plan.",
                 retry_after=int(EVERY_WHEN_FULL.total_seconds()),
                 limit_name="storage",
@@ -84,19 +87,19 @@ class Storage:
             )
         self._written += adding
 
-    def _is_due(self, limit: int, adding: int) -> bool:
+    def _is_due(self, room: int, adding: int) -> bool:
         if self._measured is None:
             return True
         age = self._clock() - self._measured.at
-        full = self._measured.bytes + self._written + adding > limit
+        full = self._measured.bytes + self._written + adding > room
         return age >= (EVERY_WHEN_FULL if full else EVERY)
 
-    async def _measure(self, limit: int) -> int:
+    async def _measure(self, room: int) -> int:
         async with self._database.connection() as connection:
             cursor = await connection.execute(_FILES)
             row = await cursor.fetchone()
             files = int(row["bytes"]) if row is not None else 0
-            return files if files <= limit else min(files, await self._rows(connection, files))
+            return files if files <= room else min(files, await self._rows(connection, files))
 
     async def _rows(self, connection: "Connection", files: int) -> int:
         """The files without the room in them that deleted rows left."""

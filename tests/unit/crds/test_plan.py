@@ -162,3 +162,9 @@ def test_a_bigger_plan_gives_more_of_everything() -> None:
 
     for name in ("messages_per_month", "tokens_per_month", "api_calls_per_day", "memories", "concurrent_streams"):
         assert getattr(small.limits, name) < getattr(middle.limits, name) < getattr(big.limits, name)
+
+
+def test_every_limit_is_published() -> None:
+    page = (Path(__file__).parents[3] / "docs" / "api.md").read_text()
+    for name in ClawPlan.model_json_schema(by_alias=True)["$defs"]["Limits"]["properties"]:
+        assert f"`limits.{name}`" in page, name
