@@ -12,8 +12,10 @@ from datetime import datetime
 
 K1 = 1.2
 B = 0.75
-NEIGHBOUR_SHARE = 0.5
-"""Of a chunk's score that its neighbour gets."""
+NEIGHBOUR_SHARE = 0.7
+"""Of a chunk's score that its neighbour gets, and of that its neighbour again."""
+REACH = 3
+"""Steps to the farthest neighbour that counts."""
 HALF_LIFE_DAYS = 30.0
 FADING_SHARE = 0.15
 """Of a score that fades. What is old is less likely to matter, and no less true."""
@@ -63,14 +65,11 @@ def probes(terms: Sequence[Term], most: int) -> tuple[Term, ...]:
     return tuple(found)
 
 
-def bm25(hit: Hit, terms: Iterable[Term], average: float) -> float:
-    """The chunk's score for the terms."""
+def parts(hit: Hit, terms: Iterable[Term], average: float) -> dict[str, float]:
+    """What each term that the chunk has adds to its score; their sum is BM25."""
     crowding = K1 * (1 - B + B * hit.length / max(average, 1.0))
-    score = 0.0
-    for term in terms:
-        count = hit.counts.get(term.stem, 0)
-        score += term.weight * count * (K1 + 1) / (count + crowding)
-    return score
+    counts = ((term, hit.counts[term.stem]) for term in terms if term.stem in hit.counts)
+    return {term.stem: term.weight * count * (K1 + 1) / (count + crowding) for term, count in counts}
 
 
 def best_possible(terms: Iterable[Term]) -> float:
@@ -78,17 +77,30 @@ def best_possible(terms: Iterable[Term]) -> float:
     return sum(term.weight for term in terms)
 
 
-def lifted(hits: Sequence[Hit], step: int) -> list[Hit]:
-    """Each with a share of the score of its best neighbour: in the same thread, at most a step away."""
+def scored(hits: Sequence[Hit], asked: Iterable[Term], average: float, step: int) -> list[Hit]:
+    """The hits with their scores: of every term the best that the hit or, for less, a neighbour has.
+
+    Neighbours are of the same thread and at most REACH steps away. So the turn that answers is found by the turn that
+    asks, and a turn that has one half of the question by another one that has the other half.
+    """
+    terms = tuple(asked)
+    own = {hit.id: parts(hit, terms, average) for hit in hits}
     threads: dict[str, list[Hit]] = {}
     for hit in hits:
         threads.setdefault(hit.thread, []).append(hit)
 
-    def lift(hit: Hit) -> float:
-        around = (other.score for other in threads[hit.thread] if other.id != hit.id and _near(hit, other, step))
-        return NEIGHBOUR_SHARE * max(around, default=0.0)
+    def score(hit: Hit) -> float:
+        best = dict(own[hit.id])
+        for other in threads[hit.thread]:
+            steps = math.ceil(abs(other.place - hit.place) / step)
+            if other.id == hit.id or steps > REACH:
+                continue
+            share = NEIGHBOUR_SHARE ** max(steps, 1)
+            for stem, part in own[other.id].items():
+                best[stem] = max(best.get(stem, 0.0), share * part)
+        return sum(best.values())
 
-    return [replace(hit, score=hit.score + lift(hit)) for hit in hits]
+    return [replace(hit, score=score(hit)) for hit in hits]
 
 
 def faded(hit: Hit, now: datetime) -> float:
@@ -108,7 +120,3 @@ def fused(orders: Iterable[Sequence[int]]) -> dict[int, float]:
         for rank, identity in enumerate(order, start=1):
             scores[identity] = scores.get(identity, 0.0) + (RRF_K + 1) / (RRF_K + rank) / len(orders)
     return scores
-
-
-def _near(one: Hit, other: Hit, step: int) -> bool:
-    return abs(one.place - other.place) <= step

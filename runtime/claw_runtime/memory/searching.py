@@ -25,6 +25,8 @@ MAX_ASKED = 256
 MAX_TERMS = 12
 """Of these, the most telling ones that are looked for."""
 MAX_CORRECTED = 4
+STOP_SHARE = 0.1
+"""Of its weight that a word keeps which says nothing in the customer's language: in a small memory, "who" is rare."""
 CANDIDATES = 1500
 NEWEST = 400
 CLOSELY = 100
@@ -80,16 +82,20 @@ async def understand(connection: "Connection", text: str, dictionary: str) -> As
     if not rows:
         return Asked((), 0.0, 0, 0.0)
     total = rows[0]["total"]
-    terms = [Term(row["stem"], row["chunks"], ranking.weight(row["chunks"], total)) for row in rows if row["chunks"]]
+    terms = [
+        Term(row["stem"], row["chunks"], ranking.weight(row["chunks"], total) * (STOP_SHARE if row["stops"] else 1))
+        for row in rows
+        if row["chunks"]
+    ]
     terms = sorted(terms, key=lambda term: -term.weight)[:MAX_TERMS]
-    unknown = [row["stem"] for row in rows if not row["chunks"]]
+    unknown = [row["stem"] for row in rows if not row["chunks"] and not row["stops"]]
     known = ranking.best_possible(terms)
     # A word that nobody ever wrote tells as much as the others of the question: what lacks it is no full answer.
     mean = known / len(terms) if terms else 1.0
     corrected = await _corrected(connection, unknown, total)
     return Asked(
         terms=(*terms, *corrected),
-        best_possible=known + mean * min(len(unknown), MAX_TERMS),
+        best_possible=max(known + mean * min(len(unknown), MAX_TERMS), 1e-9),
         chunks=total,
         average=rows[0]["length"] / max(total, 1),
     )
@@ -114,11 +120,10 @@ async def by_words(connection: "Connection", asked: Asked, filters: Filters, wan
         hits = await _fetch(connection, _BY_INDEX, asked, filters, _query(groups))
     if len(hits) < wanted and (left := [term for term in asked.terms if [term] not in groups]):
         hits |= await _fetch(connection, _NEWEST, asked, filters, _query([[term] for term in left]))
-    scored = [
-        replace(hit, score=ranking.bm25(hit, asked.terms, asked.average) / asked.best_possible) for hit in hits.values()
-    ]
-    scored.sort(key=lambda hit: -hit.score)
-    return ranking.lifted([*scored, *await _neighbours(connection, scored, filters)], STEP)
+    best = sorted(hits.values(), key=lambda hit: -sum(ranking.parts(hit, asked.terms, asked.average).values()))
+    around = await _neighbours(connection, best, filters)
+    scored = ranking.scored([*best, *around], asked.terms, asked.average, STEP)
+    return [replace(hit, score=hit.score / asked.best_possible) for hit in scored]
 
 
 async def _fetch(
@@ -147,7 +152,7 @@ async def _neighbours(connection: "Connection", hits: Sequence[Hit], filters: Fi
         "threads": [hit.thread for hit in best],
         "places": [hit.place for hit in best],
         "known": [hit.id for hit in hits],
-        "step": STEP,
+        "reach": ranking.REACH * STEP,
     }
     cursor = await connection.execute(_NEIGHBOURS.encode(), values | filters.values())
     return [_hit(row) for row in await cursor.fetchall()]
@@ -184,8 +189,10 @@ def _like(text: str) -> str:
 
 
 _UNDERSTAND = """
-select stem, coalesce(known.chunks, 0) as chunks, sums.chunks as total, sums.length
-  from (select distinct memory_stem(word, %(dictionary)s) as stem from unnest(%(asked)s::text[]) as word) as asked
+select stem, stops, coalesce(known.chunks, 0) as chunks, sums.chunks as total, sums.length
+  from (select memory_stem(word, %(dictionary)s) as stem,
+               bool_and(ts_lexize(%(dictionary)s::text::regdictionary, word) = '{}') as stops
+          from unnest(%(asked)s::text[]) as word group by 1) as asked
   left join memory_words known on known.word = stem
  cross join memory_index sums
 """
@@ -235,6 +242,6 @@ with candidates as (
 _NEIGHBOURS: LiteralString = f"""
 select distinct id, thread, place, length, dated, null::text[] as found, null::int[] as times
   from unnest(%(threads)s::text[], %(places)s::int[]) as hit (at, around)
-  join memory_chunks on thread = at and place between around - %(step)s and around + %(step)s
+  join memory_chunks on thread = at and place between around - %(reach)s and around + %(reach)s
  where id <> all(%(known)s::bigint[]) and {_MAY}
 """  # noqa: S608 - our own SQL

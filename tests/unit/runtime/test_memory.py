@@ -7,7 +7,7 @@ import pytest
 
 from claw_runtime.memory.chunking import CHUNK_TOKENS, OVERLAP_TOKENS, chunks, tokens
 from claw_runtime.memory.index import dictionary_of
-from claw_runtime.memory.ranking import Hit, Term, bm25, faded, fused, lifted, probes, weight
+from claw_runtime.memory.ranking import Hit, Term, faded, fused, parts, probes, scored, weight
 from claw_runtime.memory.sources import Source, folder, may_see, source
 from claw_runtime.memory.spelling import meant, slips
 from claw_runtime.memory.words import LONGEST_WORD, words
@@ -135,21 +135,22 @@ def test_probes_are_the_rarest_and_at_least_one() -> None:
 
 def test_more_of_a_word_scores_more_but_less_and_less() -> None:
     terms = [Term("dog", 10, 2.0)]
-    once, twice, often = (bm25(hit(1, dog=count), terms, 10) for count in (1, 2, 50))
+    once, twice, often = (parts(hit(1, dog=count), terms, 10)["dog"] for count in (1, 2, 50))
 
     assert 0 < once < twice < often < 2 * twice
-    assert bm25(hit(1, cat=3), terms, 10) == 0
+    assert parts(hit(1, cat=3), terms, 10) == {}
 
 
-def test_a_neighbour_lifts_and_somebody_elses_does_not() -> None:
-    question, answer = hit(1, score=0.8, place=16), hit(2, place=32)
-    far, elsewhere = hit(3, place=64), hit(4, thread="other", place=32)
+def test_a_neighbour_gives_what_a_turn_lacks_and_a_stranger_gives_nothing() -> None:
+    terms = [Term("dog", 10, 2.0), Term("name", 10, 2.0)]
+    question, answer, much_later = hit(1, place=16, dog=1, name=1), hit(2, place=32), hit(3, place=160)
+    half, elsewhere = hit(4, place=48, dog=1), hit(5, thread="other", place=32)
 
-    scores = {entry.id: entry.score for entry in lifted([question, answer, far, elsewhere], 16)}
+    given = scored([question, answer, much_later, half, elsewhere], terms, 10, 16)
+    scores = {entry.id: entry.score for entry in given}
 
-    assert scores[1] == 0.8
-    assert 0 < scores[2] < 0.8
-    assert scores[3] == scores[4] == 0
+    assert scores[1] > scores[4] > scores[2] > 0
+    assert scores[3] == scores[5] == 0
 
 
 def test_what_is_old_fades_a_little_and_what_has_no_date_does_not() -> None:
