@@ -123,6 +123,19 @@ async def test_a_tool_is_used_when_it_is_asked_for_and_its_answer_arrives(client
     assert "Two claws are better than one." in said(second)
 
 
+async def test_it_understands_what_is_to_be_remembered(client: anthropic.AsyncAnthropic) -> None:
+    schema = {"type": "object", "properties": {"content": {"type": "string"}}, "required": ["content"]}
+    write: Any = {"name": "memory_write", "input_schema": schema}
+    said: Any = [{"role": "user", "content": "Please remember that the train goes to Turin. Thank you!"}]
+
+    offered = await client.messages.create(model=MODEL, max_tokens=200, messages=said, tools=[write])
+    alone = await client.messages.create(model=MODEL, max_tokens=200, messages=said)
+
+    (used,) = [block for block in offered.content if block.type == "tool_use"]
+    assert (used.name, used.input) == ("memory_write", {"content": "the train goes to Turin"})
+    assert {block.type for block in alone.content} == {"text"}
+
+
 async def test_a_streamed_tool_use_is_put_together_again(client: anthropic.AsyncAnthropic) -> None:
     asked = {"role": "user", "content": '[tool: web_search {"query": "claws and “quotes”", "count": 7}]'}
     async with client.messages.stream(**HELLO | {"messages": [asked], "tools": [SEARCH]}) as stream:

@@ -25,7 +25,7 @@ async def test_the_demo_holds_and_leaves_no_process(tmp_path: Path) -> None:
     code, told = await play(tmp_path)
 
     assert code == 0, told
-    assert len(re.findall(r"^✓", told, re.MULTILINE)) == 14, told
+    assert len(re.findall(r"^✓", told, re.MULTILINE)) == 15, told
     assert "✗" not in told
     assert re.search(r"event received → chat answered\s+\d+\.\d\d s", told)
     assert _mentioning(str(tmp_path)) == []
@@ -36,7 +36,7 @@ async def test_the_demo_holds_with_simulated_clouds_and_shows_what_was_waited_fo
     code, told = await play(tmp_path, "--providers", "simulated")
 
     assert code == 0, told
-    assert len(re.findall(r"^✓", told, re.MULTILINE)) == 14, told
+    assert len(re.findall(r"^✓", told, re.MULTILINE)) == 15, told
     assert re.search(r"Neon +branch with compute +\d", told)
     assert re.search(r"Railway +deployment and start +\d", told)
     assert _mentioning(str(tmp_path)) == []

@@ -135,6 +135,21 @@ async def memory(stage: Stage) -> str:
     return "stored two, searched for “favourite machine”: found the analytical engine"
 
 
+async def tools(stage: Stage) -> str:
+    """The assistant writes something down in one conversation, and knows it in the next."""
+    told = await stage.answer("POST", "/api/chat", {"message": "Please remember that the night train goes to Turin."})
+    check(_used(told, "memory_write"), f"the assistant did not write it down: {json.dumps(told)[:300]}")
+    asked = await stage.answer("POST", "/api/chat", {"message": "What do you remember about the night train?"})
+    check(asked["conversationId"] != told["conversationId"], "the second question has a conversation of its own")
+    check("Turin" in asked["reply"], f"the assistant does not know it any more: {asked['reply'][:300]}")
+    used = ", ".join(tool["name"] for tool in told["tools"] + asked["tools"])
+    return f"{asked['reply']}\nused on the way: {used}"
+
+
+def _used(answered: Object, name: str) -> bool:
+    return any(tool["name"] == name and tool["ok"] for tool in answered["tools"])
+
+
 async def upgrade(stage: Stage) -> str:
     """Another plan, without a restart."""
     runtime = await stage.runtime()
@@ -178,7 +193,7 @@ async def killed(stage: Stage) -> str:
     await stage.until("the runtime comes back", back)
     await stage.until_reason("Available")
     answered = await stage.answer("POST", "/api/chat", {"message": "Back?", "conversationId": stage.conversation})
-    check(answered["usage"]["messagesUsed"] == 3, f"usage says {answered['usage']['messagesUsed']} messages, not 3")
+    check(answered["usage"]["messagesUsed"] == 5, f"usage says {answered['usage']['messagesUsed']} messages, not 5")
     return f"{runtime} was killed, {await stage.runtime()} answers at the same address, usage and all"
 
 
@@ -211,9 +226,10 @@ async def cancel(stage: Stage) -> str:
     answer = await stage.http.post(await stage.link_in_mail("exports", ADA))
     check(answer.is_success, f"the export answers {answer.status_code}")
     with ZipFile(BytesIO(answer.content)) as archive:
-        messages = [line for line in archive.read("data/messages.jsonl").splitlines() if line]
+        messages = [json.loads(line) for line in archive.read("data/messages.jsonl").splitlines() if line]
         files = sum(name.startswith("workspace/") for name in archive.namelist())
-    check(len(messages) == len(said), f"the export has {len(messages)} messages, not {len(said)}")
+    kept = [message for message in messages if message["conversation_id"] == stage.conversation]
+    check(len(kept) == len(said), f"the export has {len(kept)} messages of the conversation, not {len(said)}")
     return f"kept until {deleted_after}; the goodbye's link downloads it all: {len(messages)} messages, {files} files"
 
 
@@ -244,6 +260,7 @@ ACTS = (
     Act("chat, streamed", stream),
     Act("duplicates change nothing, forgeries are refused", refused),
     Act("memory: store and find", memory),
+    Act("chat with tools, and a memory of an earlier conversation", tools),
     Act("upgrade from Pro to Team", upgrade),
     Act("suspend and resume", suspend),
     Act("the runtime is killed", killed, on_this_machine=True),

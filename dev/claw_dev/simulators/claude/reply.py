@@ -1,7 +1,8 @@
 """The stand-in's answer to a request. Pure: what it says depends on nothing but the request and its script.
 
 It says that it is a stand-in, whose name it found in the system prompt, how many turns it was shown, and the last one.
-"Use the tool web_search", or `[tool: web_search {"query": "claws"}]`, makes it use a tool that was offered.
+"Use the tool web_search", or `[tool: web_search {"query": "claws"}]`, makes it use a tool that was offered; so do
+"Please remember that …" and "What do you remember about …?", for whoever just talks to it.
 
 An obedient one does what any text in its prompt orders in these brackets, be it a memory, a file or what a tool
 answered, even with tools that nobody offered. `{system}` in an order stands for its whole system prompt. It is the
@@ -26,6 +27,11 @@ _QUOTED = 300
 """Characters of the last turn that are said again."""
 _INTRODUCTION = re.compile(r"(?:\byour name is|\byou are|^\W*name:)\W{0,3}((?:[^\W\d_][\w'’-]* ?){1,4})", re.I | re.M)
 _EXPLICIT = re.compile(r"\[tool:\s*(?P<name>[\w-]+)\s*(?P<input>\{.*?\})?\s*\]", re.S)
+_PHRASES = (
+    ("memory_write", "content", re.compile(r"\bremember that (?P<said>[^.?!\n]+)", re.I)),
+    ("memory_search", "query", re.compile(r"\bwhat do you remember about (?P<said>[^.?!\n]+)", re.I)),
+)
+"""Tool, member of its input, and how people ask for it."""
 _SEARCH = re.compile(r"\bsearch the web for (?P<query>[^.?!\n]+)", re.I)
 _SYSTEM = "{system}"
 
@@ -117,13 +123,21 @@ def _wanted(request: MessagesRequest) -> Iterator[ToolUse]:
         named, given = found["name"], _as_object(said[found.start("input") :] if found["input"] else None)
     else:
         mentioned = (name for name in usable if re.search(rf"\buse (the )?(tool )?{re.escape(name)}\b", said, re.I))
-        named, given = next(mentioned, None), None
+        named, given = next(((name, None) for name in mentioned), _understood(said))
     if choice.type == "tool":
         named = choice.name
     elif choice.type == "any":
         named = named or next(iter(usable))
     if named in usable:
         yield ToolUse(named, given or _made_up_input(usable[named], said))
+
+
+def _understood(said: str) -> tuple[str | None, dict[str, Any] | None]:
+    """The tool, and its input, that somebody means who knows nothing of tools."""
+    for name, member, phrase in _PHRASES:
+        if found := phrase.search(said):
+            return name, {member: found["said"].strip()}
+    return None, None
 
 
 def _ordered(request: MessagesRequest) -> Iterator[ToolUse]:
