@@ -7,7 +7,7 @@ import secrets
 import sys
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, replace
 from random import Random
 from typing import Any
@@ -66,6 +66,13 @@ class Assistant:
         begun = time.perf_counter()
         await self._call("POST", "/api/chat", self.key, json={"message": "How long is a piece of string?"})
         return time.perf_counter() - begun
+
+    async def first_piece(self) -> float:
+        """One question, answered in pieces. Returns the seconds to the first of them."""
+        headers = {"Authorization": f"Bearer {self.key}"}
+        body = {"message": "How long is a piece of string?", "stream": True}
+        asking = self.session.post(self.url + "/api/chat", headers=headers, json=body)
+        return await _seconds_to(b"event: text", asking)
 
     async def _call(self, method: str, path: str, bearer: str, **request: Any) -> None:
         headers = {"Authorization": f"Bearer {bearer}"}
@@ -126,10 +133,17 @@ class Kitchen:
 
     async def ask_claude(self, question: dict[str, Any]) -> None:
         """The same question without a runtime, to the end of its answer."""
-        headers = {"x-api-key": "sk-bench", "anthropic-version": "2023-06-01"}
-        async with self._session.post(f"{self._claude_url}/v1/messages", json=question, headers=headers) as response:
+        async with self._question(question) as response:
             response.raise_for_status()
             await response.read()
+
+    async def first_piece(self, question: dict[str, Any]) -> float:
+        """The same question; the seconds to the first piece of its answer."""
+        return await _seconds_to(b"event: content_block_delta", self._question(question))
+
+    def _question(self, question: dict[str, Any]) -> AbstractAsyncContextManager[aiohttp.ClientResponse]:
+        headers = {"x-api-key": "sk-bench", "anthropic-version": "2023-06-01"}
+        return self._session.post(f"{self._claude_url}/v1/messages", json=question, headers=headers)
 
 
 @asynccontextmanager
@@ -150,6 +164,20 @@ async def python(code: str) -> Spent:
     if await child.wait() != 0:
         raise RuntimeError(f"python -c {code!r} ended with {child.returncode}")
     return Spent(time.perf_counter() - begun, _cpu_of_children() - before)
+
+
+async def _seconds_to(event: bytes, asking: AbstractAsyncContextManager[aiohttp.ClientResponse]) -> float:
+    """From the question to this event of its answer. The rest is read, too."""
+    begun, heard, seconds = time.perf_counter(), b"", 0.0
+    async with asking as response:
+        response.raise_for_status()
+        async for piece in response.content.iter_any():
+            heard += piece
+            if not seconds and event in heard:
+                seconds = time.perf_counter() - begun
+    if not seconds:
+        raise RuntimeError(f"there was no {event.decode()} in the answer: {heard[:300].decode()}")
+    return seconds
 
 
 def _cpu_of_children() -> float:

@@ -58,6 +58,10 @@ class Talk:
     answer_cpu_ms: float
     steady_ms: tuple[float, ...]
     """Each chat's at the steady rate."""
+    first_piece_ms: float
+    """The median, of chats one after the other, until the first piece of the answer."""
+    claudes_first_piece_ms: float
+    """The same of the stand-in alone, asked in turn."""
 
 
 async def measure(run: Run) -> list[Row]:
@@ -91,6 +95,7 @@ async def _talk(made: Kitchen, run: Run) -> Talk:
         chats, chat_cpu = await _flat_out(assistant.chat, count, assistant.process)
         question = await made.last_question()
         answers, answer_cpu = await _flat_out(lambda _: made.ask_claude(question), count, made.claude)
+        pieces = [(await assistant.first_piece(), await made.first_piece(question)) for _ in range(count)]
         steady = await offered(assistant.chat, rate=_RATE, seconds=run.seconds(_STEADY_SECONDS))
     return Talk(
         idle_mb=idle,
@@ -102,6 +107,8 @@ async def _talk(made: Kitchen, run: Run) -> Talk:
         answers_per_second=answers,
         answer_cpu_ms=answer_cpu,
         steady_ms=tuple(1000 * seconds for seconds in steady),
+        first_piece_ms=1000 * percentile([ours for ours, _ in pieces], 50),
+        claudes_first_piece_ms=1000 * percentile([claudes for _, claudes in pieces], 50),
     )
 
 
@@ -138,12 +145,15 @@ def _talk_rows(talks: Sequence[Talk]) -> list[Row]:
     chat_cpu, answer_cpu = figure("ms", lambda t: t.chat_cpu_ms), figure("ms", lambda t: t.answer_cpu_ms)
     steady = figure("ms", lambda t: percentile(t.steady_ms, 50))
     slowest = figure("ms", lambda t: percentile(t.steady_ms, 99))
+    own = figure("ms", lambda t: t.first_piece_ms - t.claudes_first_piece_ms)
+    claudes = figure("ms", lambda t: t.claudes_first_piece_ms)
     load = f"{_RATE:.0f} chats/s"
     return [
-        Row("R4", "memory before the first chat", idle, f"after it: {talked}", None, at_most(80, idle)),
+        Row("R4", "memory before the first chat", idle, f"after it: {talked}", None, at_most(70, idle)),
         compared("R5", "the first chat", first, "the next ones", following, most=10),
         compared("R6", f"chats, {_TALKERS} at a time", chats, "the stand-in itself", answers, least=0.1),
         compared("R7", "CPU for one of them", chat_cpu, "the stand-in's own", answer_cpu, most=8),
         Row("R8", "a chat, p50", steady, load),
         Row("R9", "a chat, p99", slowest, load, None, at_most(100, slowest)),
+        Row("R10", "ours before the first piece", own, f"the stand-in's: {claudes}", own / claudes, at_most(5, own)),
     ]
