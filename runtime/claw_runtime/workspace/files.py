@@ -20,7 +20,7 @@ from claw_runtime.workspace import rows
 from claw_runtime.workspace.folders import MAIN, SHARED, folder_of
 from claw_runtime.workspace.initial import agent_files, initial_files, wanting
 from claw_runtime.workspace.mirror import Mirror
-from claw_runtime.workspace.paths import normal, writable
+from claw_runtime.workspace.paths import FOLLOW_THE_CONFIGURATION, normal, writable
 from claw_runtime.workspace.rows import Author, Version, WorkspaceEntry, WorkspaceListing
 from claw_runtime.workspace.sections import prompt_paths, prompt_sections
 from claw_runtime.workspace.syncing import bring_into_step
@@ -130,6 +130,22 @@ class Workspace:
                 raise not_found(f"version {version_id} of {path}")
             return await writing.put(path, old.content, author)
 
+    async def everything(self) -> Sequence[WorkspaceEntry]:
+        """All files with their content, as of one moment."""
+        async with self._database.connection() as connection:
+            return await rows.everything(connection)
+
+    async def replace_everything(self, files: Mapping[str, str], author: Author = "customer") -> None:
+        """Let there be these files and no others, except the system's. Raises InvalidPath, WorkspaceFull."""
+        async with self._writing() as writing:
+            sizes = {entry.path: entry.size for entry in await rows.listings(writing.connection)}
+            for path in sizes.keys() - files.keys() - set(FOLLOW_THE_CONFIGURATION):
+                if (old := await rows.entry(writing.connection, path)) is not None:
+                    await writing.remove(old, author)
+            # What becomes smaller comes first, so that there is room for the rest.
+            for path in sorted(files, key=lambda path: len(files[path]) - sizes.get(path, 0)):
+                await writing.put(writable(path), files[path], author)
+
     async def seed(self, configuration: RuntimeConfiguration) -> None:
         """Write the files that are missing and those that follow the configuration; then bring the disk up to date.
 
@@ -218,7 +234,10 @@ class Workspace:
     async def _transaction(self) -> AsyncIterator[Writing]:
         async with self._database.connection() as connection, connection.transaction():
             await rows.lock(connection)
-            yield Writing(connection, self._clock())
+            writing = Writing(connection, self._clock())
+            yield writing
+            if writing.has_kept:
+                await rows.trim(connection)
 
     def _tell(self, writing: Writing) -> None:
         if writing.changed:

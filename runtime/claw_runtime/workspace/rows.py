@@ -86,6 +86,11 @@ async def entries(connection: "Connection", paths: list[str]) -> list[WorkspaceE
     return [WorkspaceEntry(**row) for row in await cursor.fetchall()]
 
 
+async def everything(connection: "Connection") -> list[WorkspaceEntry]:
+    """All files with their content, by path."""
+    return await entries(connection, [listing.path for listing in await listings(connection)])
+
+
 async def listings(connection: "Connection", prefix: str = "") -> list[WorkspaceListing]:
     """All files whose path begins like this, by path."""
     cursor = await connection.execute(
@@ -149,7 +154,7 @@ async def drop(connection: "Connection", path: str) -> None:
 
 
 async def keep(connection: "Connection", old: WorkspaceEntry, ended: Ended, by: Author, now: datetime) -> None:
-    """Put what a file held, or would have held, into its history, and forget what is too old or too much."""
+    """Put what a file held, or would have held, into its history, and forget what is too old or too much of it."""
     await connection.execute(
         """insert into workspace_versions (path, content, etag, author, written_at, ended, ended_by, ended_at)
            values (%(path)s, %(content)s, %(etag)s, %(author)s, %(written_at)s, %(ended)s, %(by)s, %(now)s)""",
@@ -172,6 +177,10 @@ async def keep(connection: "Connection", old: WorkspaceEntry, ended: Ended, by: 
                 where place > %(versions)s or (place > 1 and size > %(bytes)s))""",
         {"path": old.path, "versions": KEPT_VERSIONS, "bytes": KEPT_BYTES},
     )
+
+
+async def trim(connection: "Connection") -> None:
+    """Forget the oldest of what all files held before, where it is too much in all."""
     await connection.execute(
         """delete from workspace_versions where id in (
                select id from (select id, sum(octet_length(content)) over (order by id desc) as size

@@ -12,7 +12,7 @@ from claw_runtime.workspace import rows
 from claw_runtime.workspace.content import MAX_BYTES, MAX_FILES, etag_of, refuse_content
 from claw_runtime.workspace.disk import Seen
 from claw_runtime.workspace.paths import FOLLOW_THE_CONFIGURATION, InvalidPath
-from claw_runtime.workspace.rows import Author, WorkspaceEntry
+from claw_runtime.workspace.rows import Author, Ended, WorkspaceEntry
 
 if TYPE_CHECKING:
     from claw_runtime.database import Connection
@@ -44,6 +44,8 @@ class Writing:
         """The new content by path; None for what is gone."""
         self.stale: dict[str, str | None] = {}
         """What has not changed now, but is not on the disk yet."""
+        self.has_kept = False
+        """Whether anything went into a history."""
         self.taken: dict[str, Seen | None] = {}
         """What was taken in from the disk, as it was there."""
         self._now = now
@@ -59,13 +61,13 @@ class Writing:
             raise InvalidPath(f"{path} cannot be beside {other}: a name is a file or a folder, and has one spelling.")
         await self._refuse_overflow(old, content)
         if old is not None and path not in FOLLOW_THE_CONFIGURATION:
-            await rows.keep(self.connection, old, "replaced", author, self._now)
+            await self._keep(old, "replaced", author)
         self.changed[path] = content
         return await rows.store(self.connection, path, content, etag, author, self._now)
 
     async def remove(self, old: WorkspaceEntry, author: Author) -> None:
         """Delete the file; its history says what it held."""
-        await rows.keep(self.connection, old, "deleted", author, self._now)
+        await self._keep(old, "deleted", author)
         await rows.drop(self.connection, old.path)
         self.changed[old.path] = None
 
@@ -74,7 +76,11 @@ class Writing:
         refuse_content(path, content)
         size = len(content.encode())
         lost = WorkspaceEntry(path, etag_of(content), size, author, self._now, content)
-        await rows.keep(self.connection, lost, "lost", author, self._now)
+        await self._keep(lost, "lost", author)
+
+    async def _keep(self, old: WorkspaceEntry, ended: Ended, author: Author) -> None:
+        await rows.keep(self.connection, old, ended, author, self._now)
+        self.has_kept = True
 
     async def _refuse_overflow(self, old: WorkspaceEntry | None, content: str) -> None:
         """A file that becomes smaller is never refused: that is how a full workspace gets room."""
