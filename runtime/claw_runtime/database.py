@@ -78,6 +78,9 @@ class Database:
         self._jitter = jitter
         self._monotonic = monotonic
         self._pool: Pool | None = None
+        # A crowd of our own is no sign that the database is away. So it queues here, and not in the pool, which would
+        # give up; whoever has a place is done within `work_seconds`, and nobody waits once the database is away.
+        self._places = asyncio.Semaphore(POOL_SIZE)
         self._failures: tuple[type[BaseException], ...] = (TimeoutError,)
         self._present = asyncio.Event()
         self._present.set()
@@ -130,12 +133,15 @@ class Database:
         """A connection of the pool, for at most `work_seconds`. Raises DatabaseAway."""
         if self._pool is None or self.away:
             raise DatabaseAway
-        try:
-            async with asyncio.timeout(self._work_seconds), self._pool.connection() as connection:
-                yield connection
-        except self._failures as error:
-            self._gone()
-            raise DatabaseAway from error
+        async with self._places:
+            if self.away:  # it went while others were served
+                raise DatabaseAway
+            try:
+                async with asyncio.timeout(self._work_seconds), self._pool.connection() as connection:
+                    yield connection
+            except self._failures as error:
+                self._gone()
+                raise DatabaseAway from error
 
     async def wait_until_present(self, seconds: float | None = None) -> bool:
         """Wait until the database answers; False when it did not within `seconds`."""
