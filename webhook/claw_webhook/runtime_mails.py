@@ -111,6 +111,8 @@ class RuntimeMails:
     ) -> web.Response | None:
         """Ask for the mail, and count it; a repetition is neither. Returns the refusal, if it is one."""
         now = self._clock()
+        # One after the other for each instance: a repetition must see what it repeats.
+        await connection.execute("SELECT FROM instances WHERE name = %s FOR NO KEY UPDATE", [runtime.instance])
         known = await fetch_one(
             connection, "SELECT id FROM outbox WHERE cause = %s AND occasion = %s", [Cause.MESSAGE, occasion]
         )
