@@ -33,6 +33,7 @@ from claw_runtime.heartbeat.news import (
 from claw_runtime.heartbeat.records import Records, Stored
 from claw_runtime.heartbeat.settings import Delivery
 from claw_runtime.problems import LIMIT_REACHED, SKILL_DISABLED, SKILL_NOT_IN_PLAN, Problem
+from claw_runtime.text import storable
 from claw_runtime.turns.exchange import Considered, Occasion
 from claw_runtime.usage.ledger import UsageLedger
 from claw_runtime.workspace.files import Workspace
@@ -131,7 +132,7 @@ class Beats:
             return answered
         if arrived:
             await self._arrivals.seen(arrived)
-        news = to_tell(answered)
+        news = to_tell(storable(answered))
         if news is None:
             return Ended("quiet")
         if last is not None and is_repeated(news, last.text, last.due_at, self._clock()):

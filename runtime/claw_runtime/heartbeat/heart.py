@@ -160,8 +160,8 @@ class Heart:
             rhythm = self._rhythm()
             if rhythm is None:
                 settled, self._early = now, None
-            elif (found := self._due(rhythm, settled, now)) and await self._beat(*found):
-                settled = self._clock()  # what became due meanwhile is over: beats do not queue
+            elif (found := self._due(rhythm, settled, now)) and (ended := await self._beat(*found)):
+                settled = ended  # what became due meanwhile is over: beats do not queue
                 continue
             await self._wait(rhythm, settled)
 
@@ -177,24 +177,25 @@ class Heart:
         due = latest_due(rhythm, settled, now)
         return (due, "time") if due is not None and rhythm.is_active(now) else None
 
-    async def _beat(self, due: datetime, cause: Cause) -> bool:
-        """Beat, whoever does it. False when it could not be tried: the database is away."""
+    async def _beat(self, due: datetime, cause: Cause) -> datetime | None:
+        """Beat, whoever does it; when it ended. None when it could not be tried: the database is away."""
         configuration, changes = self._configured(), self._checklist_changes
         if configuration is None:
-            return True
+            return due
         try:
             beat = await self._beats.beat(configuration, self._stored, due, cause)
             if beat is None:  # somebody else has it, or has changed the settings: then theirs hold
                 self._apply(await self._records.settings())
         except DatabaseAway:
-            return False
+            return None
         except Exception:
             log.exception("a beat failed unexpectedly")
-            return True
-        if beat is not None:
-            self._checklist_is_empty = beat.reason == EMPTY_CHECKLIST and changes == self._checklist_changes
-            self._report(beat)
-        return True
+            return self._clock()
+        if beat is None:
+            return due
+        self._checklist_is_empty = beat.reason == EMPTY_CHECKLIST and changes == self._checklist_changes
+        self._report(beat)
+        return beat.ended_at or self._clock()
 
     def _report(self, beat: Beat) -> None:
         """To the log: each beat, and when they begin to fail and when that ends."""

@@ -79,6 +79,12 @@ async def test_a_webhook_can_be_verified_with_its_secret(instance: Ward) -> None
     assert int(headers["webhook-timestamp"]) == int(instance.runtime.clock.now.timestamp())
 
 
+async def test_news_that_cannot_be_stored_as_it_is_is_told_as_it_can_be(instance: Ward) -> None:
+    instance.assistant.says = ["A NUL \x00 and half a pair \ud800."]
+    beat = await instance.now()
+    assert (beat.outcome, beat.text) == ("told", "A NUL \ufffd and half a pair \ufffd.")
+
+
 async def test_two_processes_beat_once(instance: Ward) -> None:
     await instance.turn_on()
     await instance.another().load()
