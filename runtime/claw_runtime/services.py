@@ -19,9 +19,9 @@ from claw_runtime.google.integration import Google
 from claw_runtime.google.tools import tools as google_tools
 from claw_runtime.heartbeat.heart import Heart
 from claw_runtime.heartbeat.wiring import heart_of
-from claw_runtime.memory.indexing import Indexer
+from claw_runtime.memory.assembly import memories_of
+from claw_runtime.memory.embedding import embedder_of
 from claw_runtime.memory.memories import Memories
-from claw_runtime.memory.search import MemorySearch
 from claw_runtime.memory.tools import tools as memory_tools
 from claw_runtime.migrations import migrate
 from claw_runtime.settings import Settings
@@ -52,6 +52,8 @@ from claw_runtime.web.tools import server_tools
 from claw_runtime.web.tools import tools as web_tools
 from claw_runtime.web.visits import Visits
 from claw_runtime.workspace.files import Workspace
+from claw_runtime.workspace.s3 import address_of
+from claw_runtime.workspace.snapshots import Snapshots
 from claw_runtime.workspace.tools import tools as workspace_tools
 
 log = logging.getLogger(__name__)
@@ -84,6 +86,7 @@ class Services:
     storage: Storage
     holdings: Holdings
     workspace: Workspace
+    snapshots: Snapshots
     conversations: Conversations
     agents: Agents
     memories: Memories
@@ -119,6 +122,7 @@ class Services:
         await self.heart.stop()
         await self.chat.finish(STOP_SECONDS)
         await self.workspace.close()
+        await self.snapshots.stop(STOP_SECONDS)
         await self.google.stop()
         await self.usage.close()
         await self.memories.stop()
@@ -181,9 +185,7 @@ def assemble(
     workspace = Workspace(database, settings.workspace_dir, clock, quiet_seconds=QUIET_DISK_SECONDS)
     holdings = Holdings(database)
     conversations = Conversations(database, clock)
-    indexer = Indexer(database)
-    workspace.subscribe(indexer.changed)
-    memories = Memories(database, holdings, clock, MemorySearch(database, clock, indexer))
+    memories = memories_of(database, workspace, holdings, clock, embedder_of(settings))
     configurations = Configurations(database, workspace.seed, clock)
     google = Google(settings, database, lambda: configurations.active and configurations.active.document, clock)
     skills = Skills(
@@ -245,6 +247,7 @@ def assemble(
         storage=Storage(database, clock),
         holdings=holdings,
         workspace=workspace,
+        snapshots=Snapshots(workspace, address_of(settings), lambda: _owner(configurations), clock),
         conversations=conversations,
         agents=agents,
         memories=memories,
@@ -254,3 +257,8 @@ def assemble(
         heart=heart,
         heartbeat_seconds=heartbeat_seconds,
     )
+
+
+def _owner(configurations: Configurations) -> str | None:
+    """The uid of the instance whose runtime this is; None while nobody knows."""
+    return configurations.active.document.instance.uid if configurations.active is not None else None

@@ -37,6 +37,8 @@ from claw_runtime.problems import (
     SKILL_NEEDS_SETUP,
     SKILL_NOT_IN_PLAN,
     SKILL_REFUSED,
+    SNAPSHOT_FAILED,
+    SNAPSHOTS_OFF,
     UNSUPPORTED_MEDIA,
     UNVERIFIED,
     WORKSPACE_FULL,
@@ -54,6 +56,7 @@ from claw_runtime.routes import (
     internal,
     memories,
     skills,
+    snapshots,
     status,
     usage,
     workspace,
@@ -62,6 +65,7 @@ from claw_runtime.routes.google import ConnectGoogle, GoogleCallback, GoogleCons
 from claw_runtime.routes.heartbeat import Heartbeat
 from claw_runtime.routes.lists import PageQuery
 from claw_runtime.routes.memories import SearchQuery
+from claw_runtime.routes.snapshots import Snapshot, SnapshotList
 from claw_runtime.routes.workspace import (
     File,
     FileHistory,
@@ -215,6 +219,37 @@ ROUTES: tuple[Route[Any, Any], ...] = (
         Nothing,
         File,
         problems=(NOT_FOUND, WORKSPACE_FULL),
+    ),
+    Route(
+        "GET",
+        "/api/workspace/snapshots",
+        snapshots.listing,
+        CUSTOMER,
+        Nothing,
+        Nothing,
+        SnapshotList,
+        problems=(SNAPSHOTS_OFF, SNAPSHOT_FAILED),
+    ),
+    Route(
+        "POST",
+        "/api/workspace/snapshots",
+        snapshots.take,
+        CUSTOMER,
+        Nothing,
+        Nothing,
+        Snapshot,
+        status=201,
+        problems=(SNAPSHOTS_OFF, SNAPSHOT_FAILED),
+    ),
+    Route(
+        "POST",
+        "/api/workspace/snapshots/{name}/restore",
+        snapshots.restore,
+        CUSTOMER,
+        Nothing,
+        Nothing,
+        None,
+        problems=(NOT_FOUND, SNAPSHOTS_OFF, SNAPSHOT_FAILED, INVALID_REQUEST, WORKSPACE_FULL),
     ),
     Route("GET", "/api/workspace/{path}", workspace.read, CUSTOMER, Nothing, VersionQuery, File, problems=(NOT_FOUND,)),
     Route(

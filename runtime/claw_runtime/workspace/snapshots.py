@@ -16,7 +16,6 @@ from typing import TypeVar
 
 from claw_runtime.database import DatabaseAway
 from claw_runtime.problems import SNAPSHOT_FAILED, SNAPSHOTS_OFF, Problem, not_found
-from claw_runtime.workspace.archive import BrokenArchive, pack, unpack
 from claw_runtime.workspace.files import Workspace
 from claw_runtime.workspace.s3 import Address, PlaceFailed, S3Folder, Stored
 
@@ -89,6 +88,8 @@ class Snapshots:
 
     async def take(self) -> Snapshot:
         """Take one now, and let go of the oldest ones. Raises Problem, DatabaseAway."""
+        from claw_runtime.workspace.archive import pack
+
         place, taken_at = self._place(), self._clock().astimezone(UTC).replace(microsecond=0)
         packed = await asyncio.to_thread(pack, await self._workspace.everything())
         snapshot = Snapshot(taken_at.strftime(_FORMAT), len(packed), taken_at)
@@ -102,6 +103,8 @@ class Snapshots:
 
         Raises Problem, DatabaseAway.
         """
+        from claw_runtime.workspace.archive import BrokenArchive, unpack
+
         place = self._place()
         packed = await self._asked(place.get(name + SUFFIX)) if _NAME.fullmatch(name) else None
         if packed is None:
