@@ -178,7 +178,7 @@ async def test_a_passing_failure_is_nobodys_business(snapshots: Snapshots, s3: S
 async def test_wrong_credentials_are_a_problem_that_does_not_repeat_them(
     workspace: Workspace, s3: S3Simulator, clock: Clock, wrong: dict[str, str]
 ) -> None:
-    snapshots = Snapshots(workspace, replace(address(s3), **wrong), lambda: OWNER, clock)  # type: ignore[arg-type]  # all of them are texts
+    snapshots = Snapshots(workspace, replace(address(s3), **wrong), lambda: OWNER, clock)
     with pytest.raises(Problem, match="did not answer properly") as failed:
         await snapshots.take()
     assert failed.value.kind.slug == "snapshot-failed"
