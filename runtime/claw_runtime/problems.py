@@ -32,8 +32,8 @@ class Kind:
 
 
 MALFORMED_BODY = Kind("malformed-body", 400, "The body is not JSON")
-UNVERIFIED = Kind("unverified", 401, "It is not proved who sent this")
 UNAUTHORIZED = Kind("unauthorized", 401, "A valid key is needed")
+UNVERIFIED = Kind("unverified", 401, "It is not proved who sent this")
 SUSPENDED = Kind("suspended", 402, "The subscription is suspended")
 SKILL_NOT_IN_PLAN = Kind("skill-not-in-plan", 403, "The plan does not include this skill")
 SKILL_DISABLED = Kind("skill-disabled", 403, "The skill is disabled")
@@ -53,6 +53,7 @@ PROPOSAL_GONE = Kind("proposal-gone", 409, "There is nothing to confirm any more
 OTHER_AGENT = Kind("other-agent", 409, "The conversation belongs to another agent")
 IN_PROGRESS = Kind("in-progress", 409, "This question is being answered")
 CONSENT_INVALID = Kind("consent-invalid", 409, "The consent cannot be used")
+INTEGRATION_NOT_SET_UP = Kind("integration-not-set-up", 409, "This installation is not prepared for it")
 INTEGRATION_NOT_CONNECTED = Kind("integration-not-connected", 409, "The account is not connected")
 HEARTBEAT_GOES_ON = Kind("heartbeat-goes-on", 409, "The assistant is looking just now")
 MAILS_OFF = Kind("mails-off", 409, "No mails can be sent from here")
@@ -71,7 +72,6 @@ MODEL_FAILED = Kind("model-failed", 502, "The language model did not answer prop
 INTEGRATION_REFUSED = Kind("integration-refused", 502, "The connected service refused")
 MODEL_BUSY = Kind("model-busy", 503, "The language model is busy")
 INTEGRATION_AWAY = Kind("integration-away", 503, "The connected service does not answer")
-INTEGRATION_NOT_SET_UP = Kind("integration-not-set-up", 503, "This installation is not prepared for it")
 NOT_CONFIGURED = Kind("not-configured", 503, "The assistant is being set up")
 DATABASE_AWAY = Kind("database-away", 503, "The assistant's memory does not answer")
 

@@ -67,7 +67,7 @@ class Gmail:
         return await self.heads([named.id for named in found.messages[:limit]])
 
     async def heads(self, ids: list[str]) -> list[Mail]:
-        """These mails, without bodies. Those that are gone meanwhile are left out."""
+        """These mails, without bodies. Those that are gone meanwhile are left out; the first failure ends all."""
         abreast = asyncio.Semaphore(_AT_ONCE)
 
         async def head(mail_id: str) -> Mail | None:
@@ -79,8 +79,11 @@ class Gmail:
                         return None
                     raise
 
-        async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(head(mail_id)) for mail_id in ids]
+        try:
+            async with asyncio.TaskGroup() as group:
+                tasks = [group.create_task(head(mail_id)) for mail_id in ids]
+        except ExceptionGroup as failures:
+            raise failures.exceptions[0] from None
         return [mail for task in tasks if (mail := task.result()) is not None]
 
     async def read(self, mail_id: str) -> Mail:

@@ -1,4 +1,9 @@
-"""The Google account of this instance, as routes and services see it: connect, look, disconnect, be told."""
+"""The Google account of this instance, as routes and services see it: connect, look, disconnect, be told.
+
+What is kept of it is in the instance's own database and nowhere else. When an instance is deleted, the refresh token
+goes with its database; the customer still sees the access listed at Google until they remove it there, or disconnect
+before they leave.
+"""
 
 import asyncio
 import logging
@@ -11,6 +16,7 @@ from pydantic import SecretStr
 
 from claw_crds.configuration import ENV_FRONT_URL, RuntimeConfiguration
 from claw_crds.plan import EVERY_SKILL
+from claw_runtime.database import DatabaseAway
 from claw_runtime.google.account import Account, Accounts
 from claw_runtime.google.api import Api
 from claw_runtime.google.arrivals import Arrivals
@@ -25,7 +31,7 @@ from claw_runtime.google.incoming import Incoming
 from claw_runtime.google.places import NAMES, Places, Scope, granted, lacking
 from claw_runtime.google.pushes import Pushes, PushIdentity
 from claw_runtime.google.renewals import Renewals
-from claw_runtime.google.tokens import OAuthClient, Tokens
+from claw_runtime.google.tokens import Exchanged, OAuthClient, Tokens
 from claw_runtime.google.vault import Vault
 from claw_runtime.problems import SKILL_NOT_IN_PLAN, Problem, not_configured
 from claw_runtime.settings import Settings
@@ -49,14 +55,12 @@ class Google:
     ) -> None:
         self._configuration = configuration
         self._clock = clock
-        self._missing = lacking(settings)
         front = str(settings.front_url).rstrip("/") if settings.front_url is not None else None
         self._redirect_uri = f"{front}/google/callback" if front is not None else None
         self._client = OAuthClient(settings.google_client_id or "", _secret(settings.google_client_secret))
         self._places = Places.at(str(settings.google_url) if settings.google_url is not None else None)
-        # Without a key nobody can connect; the rest is put together all the same, and finds no account.
-        key = _secret(settings.encryption_key)
-        vault = Vault.of(key) if key else Vault((bytes(32),))
+        vault = _vault(_secret(settings.encryption_key))
+        self._missing = lacking(settings, key_is_usable=vault.can_seal)
         self._http = http or Http()
         self._accounts = Accounts(database)
         self._channels = Channels(database)
@@ -145,7 +149,7 @@ class Google:
             raise not_set_up(missing)
         plan = configuration.plan
         for scope in scopes:
-            if scope not in plan.skills and EVERY_SKILL not in plan.skills:
+            if not self.offered(scope):
                 raise Problem(
                     SKILL_NOT_IN_PLAN,
                     f"The plan {plan.display_name} does not include {NAMES[scope]}. A larger plan does.",
@@ -161,27 +165,28 @@ class Google:
             raise not_set_up(self._missing)
         returned = await self._consents.returned(self._uid(), state)
         exchanged = await self._tokens.exchange(code, returned.verifier, returned.redirect_uri)
-        scopes = granted(exchanged.scope, returned.scopes)
-        if not scopes or exchanged.refresh_token is None:
-            await self._tokens.revoke_token(exchanged.refresh_token or exchanged.access_token)
-            raise consent_invalid(_told_ungranted(returned.scopes) if not scopes else _NO_LASTING_ACCESS)
-        account = Account(
-            id=uuid.uuid4(),
-            address=await self._address_in(exchanged.id_token),
-            scopes=scopes,
-            sealed=self._tokens.seal(exchanged.refresh_token),
-            connected_at=self._clock(),
-        )
-        async with self._changing:
-            former = self._accounts.current
-            await self._accounts.connect(account)
-            self._channels.forget()
-        log.info("Google was connected", extra={"scopes": sorted(scopes)})
+        try:
+            account = await self._accepted(exchanged, returned.scopes)
+            async with self._changing:
+                former = self._accounts.current
+                await self._accounts.connect(account)
+                self._channels.forget()
+        except (Problem, DatabaseAway):
+            if self._accounts.current is None:
+                # What nobody will use is taken back. Not beside a connection: Google ends all access at once.
+                await self._tokens.revoke_token(exchanged.refresh_token or exchanged.access_token)
+            raise
+        log.info("Google was connected", extra={"scopes": sorted(account.scopes)})
         if former is not None and former.address != account.address:
-            # Never for the same address: Google would take back the new access together with the old one.
+            # Never for the same address, for the same reason.
             self._say_goodbye(former)
         self.renewals.wake()
         return account
+
+    def offered(self, scope: Scope) -> bool:
+        """Whether the plan includes it."""
+        plan = self._configured().plan
+        return scope in plan.skills or EVERY_SKILL in plan.skills
 
     async def disconnect(self) -> None:
         """Forget the account here, then take the access back at Google if it answers. Raises DatabaseAway."""
@@ -202,6 +207,21 @@ class Google:
     async def _goodbye(self, account: Account) -> None:
         if not await self._tokens.revoke(account):
             log.warning("the access could not be taken back at Google; the customer can do so in their account")
+
+    async def _accepted(self, exchanged: Exchanged, wanted: Sequence[Scope]) -> Account:
+        """The account that these tokens are for. Raises Problem, which says what is missing."""
+        scopes = granted(exchanged.scope, wanted)
+        if not scopes:
+            raise consent_invalid(_told_ungranted(wanted))
+        if exchanged.refresh_token is None:
+            raise consent_invalid(_NO_LASTING_ACCESS)
+        return Account(
+            id=uuid.uuid4(),
+            address=await self._address_in(exchanged.id_token),
+            scopes=scopes,
+            sealed=self._tokens.seal(exchanged.refresh_token),
+            connected_at=self._clock(),
+        )
 
     async def _address_in(self, id_token: str) -> str:
         try:
@@ -230,6 +250,15 @@ _NO_LASTING_ACCESS = (
 def _told_ungranted(scopes: Sequence[Scope]) -> str:
     wanted = " and ".join(NAMES[scope] for scope in scopes)
     return f"Nothing was connected: on Google's page, {wanted} was not allowed. Tick all boxes, and connect again."
+
+
+def _vault(key: str) -> Vault:
+    """A key that is none keeps nobody from talking to their assistant; it is named to whoever wants to connect."""
+    try:
+        return Vault.of(key) if key else Vault(())
+    except ValueError as error:
+        log.error("Google cannot be connected: %s", error)
+        return Vault(())
 
 
 def _secret(value: SecretStr | None) -> str:

@@ -124,7 +124,7 @@ def _decoded(part: Part) -> str:
         declared = re.search(r"charset=\"?([\w.:-]{1,40})", part.header("Content-Type"), re.IGNORECASE)
     try:
         return content.decode(declared[1] if declared else "latin-1", "replace")
-    except LookupError:
+    except (LookupError, ValueError):  # Python has codecs that are no charsets, and some that do not take "replace"
         return content.decode("latin-1")
 
 

@@ -58,11 +58,12 @@ def granted(told: str, asked: Collection[Scope]) -> tuple[Scope, ...]:
     return tuple(scope for scope in GOOGLE_SCOPES if scope in asked and GOOGLE_SCOPES[scope] <= have)
 
 
-def lacking(settings: Settings) -> tuple[str, ...]:
-    """The variables without which nobody can connect."""
+def lacking(settings: Settings, *, key_is_usable: bool) -> tuple[str, ...]:
+    """The variables without which nobody can connect, by their names."""
     needed = {
-        wire.ENV_GOOGLE_CLIENT_ID: settings.google_client_id,
-        wire.ENV_GOOGLE_CLIENT_SECRET: settings.google_client_secret,
-        wire.ENV_ENCRYPTION_KEY: settings.encryption_key,
+        wire.ENV_GOOGLE_CLIENT_ID: settings.google_client_id is not None,
+        wire.ENV_GOOGLE_CLIENT_SECRET: settings.google_client_secret is not None,
+        wire.ENV_ENCRYPTION_KEY: settings.encryption_key is not None,
+        f"{wire.ENV_ENCRYPTION_KEY} as 32 bytes in base64url": settings.encryption_key is None or key_is_usable,
     }
-    return tuple(name for name, value in needed.items() if value is None)
+    return tuple(name for name, is_there in needed.items() if not is_there)

@@ -26,17 +26,22 @@ class CannotOpen(Exception):
 
 
 class Vault:
-    """Seals and opens. The first key seals, all of them open."""
+    """Seals and opens. The first key seals, all of them open. Without any, nothing opens, and nothing can be sealed."""
 
     def __init__(self, keys: tuple[bytes, ...], random: Callable[[int], bytes] = os.urandom) -> None:
         self._keys = {_id_of(key): key for key in keys}
-        self._current = _id_of(keys[0])
+        self._current = _id_of(keys[0]) if keys else b""
         self._random = random
 
     @classmethod
     def of(cls, setting: str) -> "Vault":
         """From keys of 32 bytes in base64url, the newest first, separated by commas. Raises ValueError."""
         return cls(tuple(_key(text.strip()) for text in setting.split(",")))
+
+    @property
+    def can_seal(self) -> bool:
+        """Whether there is a key."""
+        return bool(self._keys)
 
     def seal(self, secret: str, *, place: str) -> bytes:
         """`place` is what it belongs to, such as "uid/google_account"."""

@@ -52,7 +52,7 @@ class GoogleConsent(Model):
 class GoogleCallback(Model):
     """What Google has sent the customer back with."""
 
-    code: Annotated[Text, StringConstraints(min_length=1, max_length=2000)]
+    code: Annotated[Text, StringConstraints(min_length=1, max_length=2048)]
     state: Annotated[Text, StringConstraints(min_length=1, max_length=300)]
 
 
@@ -100,19 +100,19 @@ async def disconnect(call: Call[Nothing, Nothing]) -> None:
 
 async def mail_push(call: Call[PubSubPush, Nothing]) -> None:
     """Pub/Sub says that there is mail. Verified by its OpenID Connect token."""
-    if _is_running(call):
+    if _is_awaited(call, "gmail"):
         await call.services.google.pushes.mail(call.request.headers.get("Authorization"), call.body)
 
 
 async def calendar_push(call: Call[Nothing, Nothing]) -> None:
     """Google Calendar says that something changed. Verified by its channel's token."""
-    if _is_running(call):
+    if _is_awaited(call, "calendar"):
         await call.services.google.pushes.calendar(call.request.headers)
 
 
-def _is_running(call: Call[PubSubPush, Nothing] | Call[Nothing, Nothing]) -> bool:
-    """A suspended assistant is not woken by mail. Raises Problem while it is blank: then Google comes again."""
-    return call.configuration.state is not State.SUSPENDED
+def _is_awaited(call: Call[PubSubPush, Nothing] | Call[Nothing, Nothing], scope: Scope) -> bool:
+    """Neither a suspended assistant nor one whose plan lacks it is woken. Raises Problem while it is blank."""
+    return call.configuration.state is not State.SUSPENDED and call.services.google.offered(scope)
 
 
 def _shown(account: Account) -> Integration:

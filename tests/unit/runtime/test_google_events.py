@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from pydantic import ValidationError
 
-from claw_runtime.google.calendar_tools import CalendarCreate, CalendarList, CalendarUpdate
+from claw_runtime.google.calendar_inputs import CalendarCreate, CalendarList, CalendarUpdate
 from claw_runtime.google.consent import challenge
 from claw_runtime.google.events import Event, bound, changed_guests, placed, told, zone_of
 from claw_runtime.google.places import GOOGLE_SCOPES, Places, asked_for, granted

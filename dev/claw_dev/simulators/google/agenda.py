@@ -1,5 +1,6 @@
 """The person's calendars: events with etags, what changed since when, channels. Knows nothing of HTTP."""
 
+import hashlib
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -166,7 +167,7 @@ class Agenda:
             raise malformed("WebHook callback must be HTTPS", "push.webhookUrlNotHttps")
         if channel_id in self.channels:
             raise malformed(f"Channel id {channel_id} not unique", "channelIdNotUnique")
-        resource_id = f"o3hgv{abs(hash(self.known(calendar_id))) % 10**12:x}"
+        resource_id = f"o3hgv{hashlib.sha256(self.known(calendar_id).encode()).hexdigest()[:20]}"
         token = sent.get("token")
         channel = Channel(channel_id, resource_id, calendar_id, address, token, self.clock() + CHANNEL_LIFE)
         self.channels[channel_id] = channel

@@ -130,7 +130,7 @@ class Mailbox:
         return sent
 
     def find(self, query: str, labels: tuple[str, ...] = ()) -> list[Mail]:
-        """The newest first: with all words of the query, which may be `in:`, `is:`, `from:`, `subject:`, `newer_than:`."""
+        """The newest first, with all words of the query; `in:`, `is:`, `from:`, `to:`, `subject:`, `newer_than:`."""
         words = query.lower().split()
         return [
             mail

@@ -1,7 +1,10 @@
 """Connecting Google, and disconnecting it."""
 
+import pytest
+
 from claw_dev.simulators.faults import Fault, FaultKind
 from claw_dev.simulators.google.world import Consent
+from claw_runtime.google.places import GOOGLE_SCOPES
 from tests.eventually import eventually
 from tests.integration.runtime.google.world import FRONT, GoogleWorld
 from tests.integration.runtime.world import UID, Tables
@@ -109,3 +112,38 @@ async def test_connecting_another_account_takes_back_the_former_ones_access(conn
     connected.google.world.address = "Ada.Work@example.com"
     assert (await connected.connect("gmail")).json["address"] == "ada.work@example.com"
     await eventually(lambda: former not in connected.google.world.refresh_tokens)
+
+
+async def test_a_visit_that_fails_does_not_cost_the_connection_that_there_is(connected: GoogleWorld) -> None:
+    connected.google.world.consent = Consent(withhold=frozenset(GOOGLE_SCOPES["gmail"]))
+    assert (await connected.connect("gmail")).problem == "consent-invalid"
+    connected.runtime.clock.advance(hours=2)
+    assert await connected.runtime.services.google.gmail.search("", 5) == []
+
+
+async def test_access_that_could_not_be_kept_is_taken_back(world: GoogleWorld, tables: Tables) -> None:
+    returned = await world.consent((await world.begin("gmail")).json["authorizationUrl"])
+    world.google.faults.add(Fault(kind=FaultKind.ERROR, path="/oauth2/v3/certs", status=500, times=None))
+    assert (await world.finish(returned)).problem == "integration-away"
+    assert await tables.value("select count(*) from google_account") == 0
+    assert world.google.world.refresh_tokens == {}
+
+
+@pytest.mark.parametrize(
+    "uri", ["http://evil.example", "javascript:alert(1)", "https://a@b", "https://", "//x", "x\ny"]
+)
+async def test_customers_are_sent_back_to_safe_addresses_only(world: GoogleWorld, uri: str) -> None:
+    body = {"scopes": ["gmail"], "redirectUri": uri}
+    assert (await world.runtime.post("/api/integrations/google", body)).status == 422
+
+
+async def test_an_own_page_may_be_returned_to(world: GoogleWorld) -> None:
+    body = {"scopes": ["gmail"], "redirectUri": "https://app.example/back?from=google"}
+    begun = await world.runtime.post("/api/integrations/google", body)
+    assert (await world.finish(await world.consent(begun.json["authorizationUrl"]))).status == 200
+
+
+async def test_who_opens_the_page_again_and_again_leaves_no_heap(world: GoogleWorld, tables: Tables) -> None:
+    returned = [await world.consent((await world.begin("gmail")).json["authorizationUrl"]) for _ in range(25)]
+    assert await tables.value("select count(*) from google_authorizations") == 20
+    assert (await world.finish(returned[-1])).status == 200

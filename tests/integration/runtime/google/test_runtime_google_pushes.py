@@ -7,9 +7,11 @@ from typing import Any
 
 import pytest
 
+from claw_crds.instance import State
 from claw_dev.simulators.faults import Fault, FaultKind
 from claw_dev.simulators.google.signing import base64url
 from tests.eventually import eventually
+from tests.integration.runtime.google.conftest import OFFERED
 from tests.integration.runtime.google.world import FRONT, GoogleWorld
 from tests.integration.runtime.world import Tables
 
@@ -128,6 +130,17 @@ async def test_a_push_whose_data_is_nonsense_is_taken_and_forgotten(connected: G
 async def test_nobody_connected_means_that_a_push_costs_nothing(world: GoogleWorld) -> None:
     assert (await world.push()).status == 204
     assert world.google.calls == []
+
+
+async def test_who_is_suspended_or_has_a_smaller_plan_now_is_not_woken(connected: GoogleWorld) -> None:
+    connected.google.mailbox.receive("bob@example.com", "Hi")
+    before = len(connected.google.calls)
+    changes: tuple[dict[str, Any], ...] = ({"offered": ("chat",)}, {"offered": OFFERED, "state": State.SUSPENDED})
+    for change in changes:
+        await connected.runtime.configure(**change)
+        assert (await connected.push()).status == 204
+        assert (await connected.notify()).status == 204
+    assert len(connected.google.calls) == before
 
 
 async def test_history_that_google_has_forgotten_begins_anew_with_the_last_day(connected: GoogleWorld) -> None:

@@ -101,7 +101,7 @@ async def test_what_an_installation_lacks_is_named(environment: Settings, clock:
         shown = (await runtime.get("/api/integrations")).json["integrations"][0]
         assert shown["problem"].endswith(f"It lacks: {lacking}.")
         answer = await runtime.post("/api/integrations/google", {"scopes": ["gmail"]})
-        assert (answer.status, answer.problem) == (503, "integration-not-set-up")
+        assert (answer.status, answer.problem) == (409, "integration-not-set-up")
         assert lacking in answer.json["detail"]
 
 
@@ -116,6 +116,24 @@ async def test_a_long_rate_limit_is_told(connected: GoogleWorld) -> None:
     connected.google.faults.add(Fault(kind=FaultKind.ERROR, path="/gmail/", status=429, retry_after=90))
     with pytest.raises(Problem, match="Try again in 90 seconds"):
         await connected.runtime.services.google.gmail.search("x", 5)
+
+
+async def test_a_limit_in_the_middle_of_a_search_is_told_as_one(connected: GoogleWorld) -> None:
+    for number in range(8):
+        connected.google.mailbox.receive("bob@example.com", f"Mail {number}")
+    connected.google.faults.add(
+        Fault(kind=FaultKind.ERROR, path="/gmail/v1/users/me/messages/", status=429, retry_after=90, times=None)
+    )
+    with pytest.raises(Problem, match="Try again in 90 seconds"):
+        await connected.runtime.services.google.gmail.search("", 8)
+
+
+async def test_a_key_that_is_none_keeps_nobody_from_starting(environment: Settings, clock: Clock) -> None:
+    broken = Settings.model_validate(environment.model_dump(by_alias=True) | {"CLAW_ENCRYPTION_KEY": "secret"})
+    async with running(broken, clock) as runtime:
+        await runtime.configure(offered=OFFERED)
+        answer = await runtime.post("/api/integrations/google", {"scopes": ["gmail"]})
+        assert answer.json["detail"].endswith("It lacks: CLAW_ENCRYPTION_KEY as 32 bytes in base64url.")
 
 
 async def test_a_page_of_a_gateway_is_no_answer(connected: GoogleWorld) -> None:
