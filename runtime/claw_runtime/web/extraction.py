@@ -25,10 +25,10 @@ CPU_SECONDS = 5
 MEMORY = 768 * 2**20
 """Bytes of address space. A page of the largest size that is fetched takes a quarter of it."""
 
-_MOST = 0.75
-"""Of a page. A guess that leaves out more has missed something."""
 _ENOUGH = 80
 """Characters that make a part of a page worth to be taken for its content."""
+_LEAST = 0.2
+"""Of a text. Where less is left, something was taken for a menu that is none, such as a restaurant's."""
 _UNSEEN = (
     "[hidden]",
     '[aria-hidden="true"]',
@@ -37,8 +37,15 @@ _UNSEEN = (
 )
 _AROUND = (
     *("nav", "footer", "aside", "menu", "select", "button"),
-    *('[role="navigation"]', '[role="contentinfo"]', '[role="complementary"]', '[role="search"]', '[role="dialog"]'),
+    *(f'[role="{role}"]' for role in ("navigation", "contentinfo", "complementary", "search", "dialog", "alertdialog")),
+    *('[class*="cookie" i]', '[id*="cookie" i]', '[class*="consent" i]', '[id*="consent" i]'),
+    *(
+        f"{mark}{name}"
+        for mark in ".#"
+        for name in ("sidebar", "footer", "menu", "navbar", "nav", "breadcrumb", "breadcrumbs", "newsletter", "social")
+    ),
 )
+"""What stands around the content of a page."""
 _CONTENT = ("main", '[role="main"]', "article")
 _HIDING = re.compile(
     r"""display:none|visibility:(hidden|collapse)|opacity:0?\.?0*(;|!|$)|font-size:0(?![.\d]*[1-9])
@@ -127,24 +134,29 @@ def _remove_unseen(tree: "HTMLTree") -> None:
 def _content(tree: "HTMLTree") -> "tuple[ElementNode | None, str]":
     """The part of the page that it is about, and its text.
 
-    Pages that say which part that is are believed. For the others the library guesses; where its guess leaves out most
-    of the page, everything is taken.
+    Pages that say which part that is are believed. Of the others everything is taken but what is usually around it: a
+    guess by the length of paragraphs, which libraries offer, loses short lists and tables, and those are often what
+    somebody looks for.
     """
-    from resiliparse.extract.html2text import extract_plain_text
-    from resiliparse.parse.html import HTMLTree
-
     body = tree.body
     if body is None:
         return None, ""
     for selector in _CONTENT:
         found = body.query_selector_all(selector)
-        if len(found) == 1:
-            text = extract_plain_text(HTMLTree.parse(found[0].outer_html), True, alt_texts=False, skip_elements=_AROUND)
-            if len(text) >= _ENOUGH:
-                return found[0], text
-    whole = extract_plain_text(tree, True, alt_texts=False, skip_elements=_AROUND)
-    guessed = extract_plain_text(tree, True, main_content=True, alt_texts=False, skip_elements=_AROUND)
-    return body, guessed if len(guessed) > _MOST * len(whole) else whole
+        if len(found) == 1 and len(text := _text(found[0])) >= _ENOUGH:
+            return found[0], text
+    return body, _text(body)
+
+
+def _text(element: "ElementNode") -> str:
+    """What an element says, without what is around the content, unless that is nearly all there is."""
+    from resiliparse.extract.html2text import extract_plain_text
+    from resiliparse.parse.html import HTMLTree
+
+    tree = HTMLTree.parse(element.outer_html)
+    whole = extract_plain_text(tree, preserve_formatting=True, alt_texts=False)
+    content = extract_plain_text(tree, preserve_formatting=True, alt_texts=False, skip_elements=_AROUND)
+    return content if len(content) > _LEAST * len(whole) else whole
 
 
 def _links(content: "ElementNode | None", base: str) -> tuple[tuple[str, str], ...]:

@@ -44,4 +44,4 @@ class Unpacking:
 
 def _has_header(piece: bytes) -> bool:
     """Deflate is sent with zlib's header, as it should be, and without it, as some servers do."""
-    return len(piece) > 1 and piece[0] & 0x0F == 8 and int.from_bytes(piece[:2]) % 31 == 0
+    return piece[0] & 0x0F == 8 and (len(piece) == 1 or int.from_bytes(piece[:2]) % 31 == 0)

@@ -96,7 +96,7 @@ async def test_a_long_page_is_read_in_pieces_and_fetched_once(
         (answer(b"\x89PNG\x00", kind="image/png"), "a picture"),
         (answer(b"PK\x03\x04\x00", kind="application/zip"), "an archive"),
         (answer(b"\x00\x01\x02", kind=None), "something else"),
-        (answer(b"<div>" * 150_000), "cannot be read"),
+        (answer(b"<p " + b" ".join(b"a%d=1" % number for number in range(150_000)) + b">"), "cannot be read"),
     ],
 )
 async def test_what_is_no_page_is_said_to_be_none(

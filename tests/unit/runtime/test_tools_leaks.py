@@ -40,10 +40,12 @@ DRESSES = {
     "quoted": lambda text: quote(text, safe=""),
     "quoted twice": lambda text: quote(quote(text, safe=""), safe=""),
     "capitals": str.upper,
+    "hyphens": "-".join,
+    "blanks": " ".join,
 }
 
 
-@pytest.mark.parametrize("dress", DRESSES)
+@pytest.mark.parametrize("dress", set(DRESSES) - {"hyphens", "blanks"})
 @pytest.mark.parametrize("secret", [KEY, CANARY, FRAME, SOUL, MEMORY], ids=["key", "canary", "frame", "file", "memory"])
 def test_a_secret_does_not_leave_in_any_dress(dress: str, secret: str) -> None:
     if dress == "capitals" and secret in (KEY, CANARY):
@@ -92,7 +94,9 @@ def test_what_another_agent_wrote_stays_with_it() -> None:
 
 
 @pytest.mark.parametrize("size", [1, 2, 7, 1000])
-@pytest.mark.parametrize("dress", ["plain", "backwards", "base64", "base64 within more", "hexadecimal"])
+@pytest.mark.parametrize(
+    "dress", ["plain", "backwards", "base64", "base64 within more", "hexadecimal", "hyphens", "blanks"]
+)
 @pytest.mark.parametrize("secret", [KEY, CANARY], ids=["key", "canary"])
 def test_a_key_is_cut_out_of_a_stream(secret: str, dress: str, size: int) -> None:
     dressed = DRESSES[dress](secret)

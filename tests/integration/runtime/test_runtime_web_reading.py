@@ -1,0 +1,98 @@
+"""Reading in a process of its own, which may hang, fail or lie without anybody else noticing."""
+
+import asyncio
+import os
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import psutil
+import pytest
+
+from claw_runtime.web.fetching import Fetched
+from claw_runtime.web.reading import Reader, Unreadable
+from tests.eventually import eventually
+
+
+def page(html: str) -> Fetched:
+    return Fetched("https://example.com/", 200, "text/html", None, html.encode(), complete=True)
+
+
+def program(script: str) -> tuple[str, ...]:
+    """A reading process that is another one."""
+    return (sys.executable, "-I", "-c", script)
+
+
+@pytest.fixture
+def processes() -> Callable[[], set[int]]:
+    """The processes that this test has started and that still are."""
+    before = {child.pid for child in psutil.Process().children()}
+    return lambda: {child.pid for child in psutil.Process().children()} - before
+
+
+async def test_many_pages_are_read_and_no_process_stays(processes: Callable[[], set[int]]) -> None:
+    reader = Reader()
+
+    pages = await asyncio.gather(*(reader.read(page(f"<title>{number}</title><p>Hi")) for number in range(6)))
+
+    assert [found.title for found in pages] == [str(number) for number in range(6)]
+    assert [found.text for found in pages] == ["Hi"] * 6
+    assert await eventually(lambda: not processes())
+
+
+async def test_the_reading_process_knows_no_secret_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ANTHROPIC_API_KEY", "sk-secret")
+    script = "import json, os; print(json.dumps({'text': str(sorted(os.environ))}))"
+
+    found = await Reader(program(script)).read(page("<p>"))
+
+    assert "ANTHROPIC_API_KEY" not in found.text
+
+
+@pytest.mark.parametrize(
+    "script", ["", "print('{')", "print('[]')", "print('{\"links\": 5}')", "import os; os.abort()"]
+)
+async def test_an_answer_that_is_none_is_told(script: str) -> None:
+    with pytest.raises(Unreadable, match="cannot be read"):
+        await Reader(program(script)).read(page("<p>"))
+
+
+async def test_a_process_that_hangs_is_ended(processes: Callable[[], set[int]]) -> None:
+    begun = time.monotonic()
+    with pytest.raises(Unreadable):
+        await Reader(program("import time; time.sleep(60)"), seconds=0.5).read(page("<p>" * 100_000))
+
+    assert time.monotonic() - begun < 5
+    assert not processes()
+
+
+async def test_nobody_waits_for_a_page_that_nobody_wants_any_more(processes: Callable[[], set[int]]) -> None:
+    reading = asyncio.create_task(Reader(program("import time; time.sleep(60)")).read(page("<p>")))
+    await eventually(processes)
+
+    reading.cancel()
+    await asyncio.wait({reading}, timeout=5)
+
+    assert reading.cancelled()
+    assert not processes()
+
+
+async def test_a_process_that_cannot_be_started_is_told(tmp_path: Path) -> None:
+    with pytest.raises(Unreadable, match="at the moment"):
+        await Reader((os.fspath(tmp_path / "nothing"),)).read(page("<p>"))
+
+
+async def test_the_runtime_goes_on_while_a_hostile_page_is_read() -> None:
+    """A single element with very many attributes: the parser's time grows with their square."""
+    hostile = "<p " + " ".join(f"a{number}=1" for number in range(150_000)) + ">"
+    reading = asyncio.create_task(Reader(seconds=2.0).read(page(hostile)))
+
+    longest = 0.0
+    while not reading.done():
+        begun = time.monotonic()
+        await asyncio.sleep(0.01)
+        longest = max(longest, time.monotonic() - begun)
+
+    assert isinstance(reading.exception(), Unreadable)
+    assert longest < 1.0
