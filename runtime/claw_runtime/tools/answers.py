@@ -35,46 +35,47 @@ class AnswerFilter:
 
 
 class _SecretFilter:
-    """Cuts keys. Holds the end of the text back while it could be the beginning of one."""
+    """Cuts keys, whatever stands between their letters. Holds back what could be the beginning of one."""
 
     def __init__(self, secrets: tuple[Secrets, ...]) -> None:
-        self._secrets = secrets
-        lengths = [len(form) for known in secrets for form in known.forms]
-        self._shortest = min(lengths, default=0)
-        self._longest = max(lengths, default=0)
+        self._forms = tuple(form for known in secrets for form in known.forms)
+        self._longest = max(map(len, self._forms), default=0)
+        self._beginnings = tuple(known.beginnings for known in secrets)
         self._said = ""
-        """The last characters that were passed on: too few to be held back, but perhaps the beginning of more."""
+        """The last letters that were passed on: too few to be held back, but perhaps the beginning of more."""
         self._held = ""
 
     def feed(self, piece: str) -> str:
-        text, said = self._said + self._held + piece, len(self._said)
-        if self._shortest and len(text) >= self._shortest:
-            text = self._cut(text, said)
-        end = max(said, len(text) - self._beginning(text.translate(LOWER)))
+        text = self._without(self._held + piece)
+        letters, places = self._letters(text)
+        first = max(0, len(letters) - self._longest)
+        start = next((at for at in range(first, len(letters)) if self._begins(letters[at:])), len(letters))
+        end = next((place for at, place in places if at >= start), len(text))
         self._held = text[end:]
-        self._said = text[:end][1 - LEAST_BEGINNING :]
-        return text[said:end]
+        self._said = self._letters(text[:end])[0][1 - LEAST_BEGINNING :]
+        return text[:end]
 
     def finish(self) -> str:
         text, self._held = self._held, ""
         return text
 
-    def _cut(self, text: str, said: int) -> str:
-        """Without keys, as far as they have not been said."""
-        lowered = text.translate(LOWER)
-        for form in (form for known in self._secrets for form in known.forms):
-            while (at := lowered.find(form)) >= 0:
-                text = text[: max(at, said)] + CUT + text[at + len(form) :]
-                lowered = text.translate(LOWER)
+    def _without(self, text: str) -> str:
+        """The text without keys, as far as they have not been said."""
+        letters, places = self._letters(text)
+        for form in self._forms:
+            if (at := letters.find(form)) >= 0:
+                within = [place for found, place in places if at <= found < at + len(form)]
+                return self._without(text[: within[0]] + CUT + text[within[-1] + 1 :])
         return text
 
-    def _beginning(self, lowered: str) -> int:
-        """How many characters at the end are the beginning of a form. Forms have no blanks in them."""
-        start = max(lowered.rfind(" ") + 1, lowered.rfind("\n") + 1, len(lowered) - self._longest)
-        for at in range(start, len(lowered) - LEAST_BEGINNING + 1):
-            if any(lowered[at:] in known.beginnings for known in self._secrets):
-                return len(lowered) - at
-        return 0
+    def _letters(self, text: str) -> tuple[str, list[tuple[int, int]]]:
+        """Letters and digits of what was said last and of the text; for each of the text, where it is in both."""
+        kept = [place for place, character in enumerate(text) if character.isascii() and character.isalnum()]
+        letters = self._said + "".join(text[place] for place in kept).translate(LOWER)
+        return letters, list(enumerate(kept, start=len(self._said)))
+
+    def _begins(self, letters: str) -> bool:
+        return any(letters in beginnings for beginnings in self._beginnings)
 
 
 class _RepetitionFilter:

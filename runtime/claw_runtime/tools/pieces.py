@@ -101,7 +101,7 @@ class Secrets:
     plain: tuple[str, ...]
     """Squeezed."""
     forms: tuple[str, ...]
-    """As they may stand in a text, in lower case."""
+    """As they may stand in a text, each of them squeezed."""
     beginnings: frozenset[str] = field(repr=False)
     """Of the forms, for whoever reads a text piece by piece."""
 
@@ -118,7 +118,7 @@ LEAST_BEGINNING = 4
 def secrets_of(values: Collection[str]) -> Secrets:
     """The secrets among the values; those that are too short to be one are left out."""
     kept = [value for value in dict.fromkeys(values) if len(squeezed(value)) >= LEAST_SECRET]
-    forms = tuple(dict.fromkeys(form.translate(LOWER) for value in kept for form in _forms(value)))
+    forms = tuple(dict.fromkeys(squeezed(form) for value in kept for form in _forms(value)))
     beginnings = frozenset(form[:end] for form in forms for end in range(LEAST_BEGINNING, len(form)))
     return Secrets(tuple(squeezed(value) for value in kept), forms, beginnings)
 
@@ -131,7 +131,4 @@ def _forms(value: str) -> Iterator[str]:
     for before in range(3):
         encoded = base64.b64encode(b"\0" * before + raw).decode().rstrip("=")
         # The first and the last characters depend on what stands before and after.
-        middle = encoded[(0, 2, 3)[before] : len(encoded) - (1 if (before + len(raw)) % 3 else 0)]
-        yield middle
-        if "+" in middle or "/" in middle:
-            yield middle.replace("+", "-").replace("/", "_")
+        yield encoded[(0, 2, 3)[before] : len(encoded) - (1 if (before + len(raw)) % 3 else 0)]

@@ -1,6 +1,7 @@
 """What must not leave: the system prompt, keys, other agents' files, in whatever dress."""
 
 import base64
+import time
 import uuid
 from urllib.parse import quote
 
@@ -175,3 +176,12 @@ def test_every_secret_of_the_settings_is_known() -> None:
         "the-snapshot-key",
         "the-encryption-key",
     } <= set(keys_of(settings))
+
+
+def test_a_long_answer_in_one_piece_is_read_once_over() -> None:
+    text = "word " * 40_000
+
+    began = time.perf_counter()
+    assert guard().clean(text) == text
+
+    assert time.perf_counter() - began < 2  # going over it again for each letter would take minutes
