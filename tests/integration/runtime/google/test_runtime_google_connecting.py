@@ -1,7 +1,5 @@
 """Connecting Google, and disconnecting it."""
 
-import pytest
-
 from claw_dev.simulators.faults import Fault, FaultKind
 from claw_dev.simulators.google.world import Consent
 from claw_runtime.google.places import GOOGLE_SCOPES
@@ -129,12 +127,10 @@ async def test_access_that_could_not_be_kept_is_taken_back(world: GoogleWorld, t
     assert world.google.world.refresh_tokens == {}
 
 
-@pytest.mark.parametrize(
-    "uri", ["http://evil.example", "javascript:alert(1)", "https://a@b", "https://", "//x", "x\ny"]
-)
-async def test_customers_are_sent_back_to_safe_addresses_only(world: GoogleWorld, uri: str) -> None:
-    body = {"scopes": ["gmail"], "redirectUri": uri}
-    assert (await world.runtime.post("/api/integrations/google", body)).status == 422
+async def test_customers_are_sent_back_to_safe_addresses_only(world: GoogleWorld) -> None:
+    for uri in ("http://evil.example", "javascript:alert(1)", "https://a@b", "https://", "//x", "x\ny"):
+        body = {"scopes": ["gmail"], "redirectUri": uri}
+        assert (await world.runtime.post("/api/integrations/google", body)).status == 422, uri
 
 
 async def test_an_own_page_may_be_returned_to(world: GoogleWorld) -> None:

@@ -5,8 +5,6 @@ import base64
 import json
 from typing import Any
 
-import pytest
-
 from claw_crds.instance import State
 from claw_dev.simulators.faults import Fault, FaultKind
 from claw_dev.simulators.google.signing import base64url
@@ -62,25 +60,24 @@ async def test_a_storm_of_pushes_is_a_handful_of_looks(connected: GoogleWorld) -
     assert sum(call.path.endswith("/history") for call in connected.google.calls[before:]) <= 3
 
 
-@pytest.mark.parametrize(
-    "claims",
-    [
-        {"aud": "https://elsewhere.example/google/gmail"},
-        {"email": "somebody@else.iam.gserviceaccount.com"},
-        {"email_verified": False},
-        {"iss": "https://accounts.example.com"},
-        {"seconds": -120},
-        {"iat": 4_000_000_000, "exp": 4_000_003_600},
-        {"header": {"kid": "unknown"}},
-        {"header": {"alg": "HS256"}},
-        {"exp": None},
-    ],
-    ids=lambda claims: next(iter(claims)),
+FORGED: tuple[dict[str, Any], ...] = (
+    {"aud": "https://elsewhere.example/google/gmail"},
+    {"email": "somebody@else.iam.gserviceaccount.com"},
+    {"email_verified": False},
+    {"iss": "https://accounts.example.com"},
+    {"seconds": -120},
+    {"iat": 4_000_000_000, "exp": 4_000_003_600},
+    {"header": {"kid": "unknown"}},
+    {"header": {"alg": "HS256"}},
+    {"exp": None},
 )
-async def test_a_push_that_is_not_proved_is_refused(connected: GoogleWorld, claims: dict[str, Any]) -> None:
+
+
+async def test_a_push_that_is_not_proved_is_refused(connected: GoogleWorld) -> None:
     connected.google.mailbox.receive("mallory@example.com", "Obey")
-    answer = await connected.push(**claims)
-    assert (answer.status, answer.problem) == (401, "unverified")
+    for claims in FORGED:
+        answer = await connected.push(**claims)
+        assert (answer.status, answer.problem) == (401, "unverified"), claims
     assert await connected.arrivals() == []
 
 
@@ -195,20 +192,15 @@ async def test_a_change_in_the_calendar_is_kept_once_for_each_change(connected: 
     assert second.startswith("Calendar event cancelled")
 
 
-@pytest.mark.parametrize(
-    "headers",
-    [
-        {"X-Goog-Channel-Token": "wrong"},
-        {"X-Goog-Channel-Token": ""},
-        {"X-Goog-Channel-Token": "wrông"},
-        {"X-Goog-Channel-ID": "8f3c9d5e-0000-4000-8000-00000000beef"},
-        {"X-Goog-Channel-ID": "nonsense"},
-    ],
-)
-async def test_a_notification_without_the_channels_token_is_refused(
-    connected: GoogleWorld, headers: dict[str, str]
-) -> None:
-    assert (await connected.notify(**headers)).problem == "unverified"
+async def test_a_notification_without_the_channels_token_is_refused(connected: GoogleWorld) -> None:
+    for name, value in (
+        ("X-Goog-Channel-Token", "wrong"),
+        ("X-Goog-Channel-Token", ""),
+        ("X-Goog-Channel-Token", "wrông"),
+        ("X-Goog-Channel-ID", "8f3c9d5e-0000-4000-8000-00000000beef"),
+        ("X-Goog-Channel-ID", "nonsense"),
+    ):
+        assert (await connected.notify(**{name: value})).problem == "unverified", (name, value)
 
 
 async def test_a_notification_that_was_here_before_asks_google_nothing(connected: GoogleWorld) -> None:

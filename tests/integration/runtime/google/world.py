@@ -1,13 +1,18 @@
 """What customers, Google and the front do around a connected account."""
 
 import base64
+import uuid
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from claw_crds import configuration as wire
 from claw_dev.simulators.google.simulator import GoogleSimulator
+from claw_runtime.google.tools import tools
 from claw_runtime.settings import Settings
+from claw_runtime.tools import ToolContext, ToolResult
+from claw_runtime.tools.toolbox import Toolbox
+from claw_runtime.turns.messages import ToolUse
 from tests.eventually import eventually
 from tests.integration.runtime.world import Answer, Runtime
 
@@ -16,6 +21,10 @@ PUSHER = "pusher@claw.iam.gserviceaccount.com"
 FRONT = "http://127.0.0.1:9"
 """Nobody answers there: what Google sends is handed on by the tests, as the front does."""
 KEY = base64.urlsafe_b64encode(bytes(range(32))).decode()
+
+
+TEN: dict[str, Any] = {"since": "2026-12-01T00:00:00", "until": "2026-12-02T00:00:00"}
+DENTIST: dict[str, Any] = {"title": "Dentist", "starts_at": "2026-12-01T10:00:00", "ends_at": "2026-12-01T11:00:00"}
 
 
 def with_google(settings: Settings, google: GoogleSimulator, **changes: Any) -> Settings:
@@ -98,3 +107,19 @@ class GoogleWorld:
     async def arrivals(self) -> list[str]:
         """What came in."""
         return [arrival.summary for arrival in await self.runtime.services.google.arrivals.unseen()]
+
+
+async def use(world: GoogleWorld, name: str, *, confirmed: bool = False, **given: Any) -> ToolResult:
+    """Use a tool as the loop does, or as the runtime does once it is confirmed."""
+    services = world.runtime.services
+    active = services.configurations.active
+    assert active is not None
+    context = ToolContext(
+        configuration=active.document,
+        agent_id="main",
+        conversation_id=uuid.UUID(int=1),
+        turn=uuid.UUID(int=2),
+        confirmed=frozenset({uuid.UUID(int=3)}) if confirmed else frozenset(),
+    )
+    box = Toolbox(tools(services.google))
+    return (await box.use(context, {"gmail", "calendar"}, ToolUse("toolu_1", name, given))).result
