@@ -34,7 +34,7 @@ from claw_crds.configuration import (
 )
 from claw_crds.instance import Customer, State
 from claw_crds.plan import Limits
-from claw_dev.postgres import with_database
+from claw_dev.postgres import create_owned_database, drop_database, with_database
 from claw_runtime.app import application
 from claw_runtime.openapi import document
 from claw_runtime.routes import LINES
@@ -202,6 +202,16 @@ async def running(
             starting.cancel()
             await asyncio.gather(starting, return_exceptions=True)
             await runner.cleanup()
+
+
+@asynccontextmanager
+async def owned_tables(admin_url: str) -> "AsyncIterator[Tables]":
+    """An empty database and the role that owns it, and nothing else."""
+    name = f"claw-{secrets.token_hex(6)}"
+    yield Tables(await create_owned_database(admin_url, name, secrets.token_urlsafe()), admin_url)
+    await drop_database(admin_url, name)
+    async with await psycopg.AsyncConnection.connect(admin_url, autocommit=True) as connection:
+        await connection.execute(sql.SQL("drop role {}").format(sql.Identifier(name)))
 
 
 class Tables:
