@@ -1,28 +1,21 @@
 """A runtime with a database of its own, which is all that its role owns, and a stand-in for Claude."""
 
-import secrets
 from collections.abc import AsyncIterator
 from pathlib import Path
 
-import psycopg
 import pytest
-from psycopg import sql
 
-from claw_dev.postgres import create_owned_database, drop_database
 from claw_dev.simulators.claude.simulator import ClaudeSimulator, simulated_claude
 from claw_runtime.settings import Settings
 from tests.clock import Clock
-from tests.integration.runtime.world import Runtime, Tables, running, settings
+from tests.integration.runtime.world import Runtime, Tables, owned_tables, running, settings
 
 
 @pytest.fixture
 async def tables(postgres_url: str) -> AsyncIterator[Tables]:
     """An empty database and the role that owns it, and nothing else."""
-    name = f"claw-{secrets.token_hex(6)}"
-    yield Tables(await create_owned_database(postgres_url, name, secrets.token_urlsafe()), postgres_url)
-    await drop_database(postgres_url, name)
-    async with await psycopg.AsyncConnection.connect(postgres_url, autocommit=True) as connection:
-        await connection.execute(sql.SQL("drop role {}").format(sql.Identifier(name)))
+    async with owned_tables(postgres_url) as owned:
+        yield owned
 
 
 @pytest.fixture
