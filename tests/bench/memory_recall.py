@@ -7,7 +7,6 @@ and asks for everything from the rarest word to the commonest ones.
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from random import Random
@@ -185,7 +184,7 @@ async def _fill(mind: Mind, random: Random, start: int, end: int) -> None:
 
 
 async def _insert(connection: "Connection", documents: Sequence[Document], version: str) -> None:
-    async with aclosing(connection.cursor()) as cursor:
+    async with connection.cursor() as cursor:
         await cursor.executemany(
             """insert into memories (id, content, thread, place, created_at, updated_at, indexed)
                values (%s, %s, %s, %s, %s, %s, %s)""",

@@ -8,10 +8,10 @@ from typing import Any
 
 from claw_crds.configuration import PlanConfiguration
 from claw_runtime.database import Database
+from claw_runtime.memory.assembly import memories_of
+from claw_runtime.memory.embedding import Embedder
 from claw_runtime.memory.entries import FoundMemories, Memory, MemoryQuery, NewMemory
-from claw_runtime.memory.indexing import Indexer
 from claw_runtime.memory.memories import Memories
-from claw_runtime.memory.search import MemorySearch
 from claw_runtime.migrations import migrate
 from claw_runtime.usage.holdings import Holdings
 from claw_runtime.workspace.files import Workspace
@@ -41,15 +41,13 @@ class Mind:
 
 
 @asynccontextmanager
-async def mind(url: str, directory: Path, clock: Clock) -> AsyncIterator[Mind]:
+async def mind(url: str, directory: Path, clock: Clock, embedder: Embedder | None = None) -> AsyncIterator[Mind]:
     """Memory on this database, which is brought to the latest schema first."""
     database = Database(url, wait_seconds=2)
     await database.open()
     await migrate(database)
     workspace = Workspace(database, directory, clock)
-    indexer = Indexer(database, debounce=0.05)
-    workspace.subscribe(indexer.changed)
-    memories = Memories(database, Holdings(database), clock, MemorySearch(database, clock, indexer))
+    memories = memories_of(database, workspace, Holdings(database), clock, embedder, debounce=0.05)
     try:
         yield Mind(database, workspace, memories, clock)
     finally:

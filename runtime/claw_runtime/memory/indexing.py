@@ -7,7 +7,7 @@ nobody searches and nothing changes, nothing runs.
 
 import asyncio
 import logging
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, time
 from typing import TYPE_CHECKING, LiteralString
 
@@ -31,16 +31,18 @@ BEHIND = "Some of what was written is not in the index yet; it is being brought 
 
 
 class Indexer:
-    """Brings the index up to date. `debounce` and `patience` are seconds."""
+    """Brings the index up to date, and calls `grown` when it did. `debounce` and `patience` are seconds."""
 
     def __init__(
         self,
         database: "Database",
+        grown: Callable[[], None] = lambda: None,
         *,
         debounce: float = DEBOUNCE_SECONDS,
         patience: float = READY_SECONDS,
     ) -> None:
         self._database = database
+        self._grown = grown
         self._debounce = debounce
         self._patience = patience
         self._true_to: str | None = None
@@ -109,6 +111,7 @@ class Indexer:
             raise
         if files or memories:
             log.info("memory indexed", extra={"files": len(files), "memories": memories, "version": version})
+            self._grown()
 
     async def _differing(self, version: str) -> list[str]:
         async with self._database.connection() as connection:

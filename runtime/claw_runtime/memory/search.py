@@ -6,8 +6,10 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, LiteralString
 
 from claw_runtime.memory import index, ranking, searching
+from claw_runtime.memory.embedding import Vector
 from claw_runtime.memory.entries import FoundMemories, FoundMemory, MemoryQuery
 from claw_runtime.memory.indexing import BEHIND, Indexer
+from claw_runtime.memory.meaning import Meaning
 from claw_runtime.memory.ranking import Hit
 from claw_runtime.memory.searching import Filters
 from claw_runtime.memory.sources import folder
@@ -17,6 +19,8 @@ if TYPE_CHECKING:
 
 OVERSAMPLED = 4
 """Candidates for each result that is wanted: several may be pieces of one memory."""
+NO_MEANING = "The runtime has no embedding model; this was searched by words."
+LEAST_FUSED = 0.1
 RECALL_THRESHOLD = 0.12
 RECALLED_CHARACTERS = 1_600
 """Of a single memory that is put before the model unasked."""
@@ -35,29 +39,47 @@ class Answer:
 class MemorySearch:
     """Searches everything that is remembered. All methods raise DatabaseAway."""
 
-    def __init__(self, database: "Database", clock: Callable[[], datetime], indexer: Indexer) -> None:
+    def __init__(
+        self, database: "Database", clock: Callable[[], datetime], indexer: Indexer, meaning: Meaning | None = None
+    ) -> None:
         self._database = database
         self._clock = clock
         self._indexer = indexer
+        self._meaning = meaning
 
     def grown(self) -> None:
         """Something was added to the index."""
+        if self._meaning is not None:
+            self._meaning.grown()
 
     async def stop(self) -> None:
         """Let go of what is done in the background."""
         await self._indexer.stop()
+        if self._meaning is not None:
+            await self._meaning.stop()
 
     async def search(self, query: MemoryQuery, locale: str) -> FoundMemories:
         """What answers the query, the best first."""
         dictionary = index.dictionary_of(locale)
         behind = not await self._indexer.ready(dictionary)
+        # Before a connection is taken: the embedder is somewhere in the network.
+        vector = await self._vector(query)
+        hits: list[Hit] = []
+        near: list[Hit] = []
         async with self._database.connection() as connection:
             filters = await _filters(connection, query, dictionary)
-            asked = await searching.understand(connection, query.text, dictionary)
-            hits = await searching.by_words(connection, asked, filters, OVERSAMPLED * query.limit)
-            found = await _found(connection, self._ordered(hits, query))
+            if vector is not None and self._meaning is not None:
+                near = await self._meaning.near(connection, vector, filters)
+            if query.mode != "vector" or vector is None:
+                asked = await searching.understand(connection, query.text, dictionary)
+                hits = await searching.by_words(connection, asked, filters, OVERSAMPLED * query.limit)
+            found = await _found(connection, self._ordered(hits, near, query))
+        reason = BEHIND if behind else self._lacking(query)
         return FoundMemories(
-            memories=found[: query.limit], mode="keyword", degraded=behind, degraded_reason=BEHIND if behind else None
+            memories=found[: query.limit],
+            mode="keyword" if vector is None else "vector" if query.mode == "vector" else "hybrid",
+            degraded=reason is not None,
+            degraded_reason=reason,
         )
 
     async def recall(self, text: str, agent_id: str, locale: str, limit: int) -> tuple[FoundMemory, ...]:
@@ -71,11 +93,32 @@ class MemorySearch:
             memory.model_copy(update={"content": memory.content[:RECALLED_CHARACTERS]}) for memory in found.memories
         )
 
-    def _ordered(self, hits: Sequence[Hit], query: MemoryQuery) -> list[Answer]:
+    async def _vector(self, query: MemoryQuery) -> Vector | None:
+        if self._meaning is None or query.mode == "keyword":
+            return None
+        return await self._meaning.vector_of(query.text)
+
+    def _lacking(self, query: MemoryQuery) -> str | None:
+        """Why this search is less than was asked for; None when it is not."""
+        if self._meaning is None:
+            return NO_MEANING if query.mode == "vector" else None
+        return self._meaning.problem if query.mode != "keyword" else None
+
+    def _ordered(self, hits: Sequence[Hit], near: Sequence[Hit], query: MemoryQuery) -> list[Answer]:
         """The hits that are good enough, the best first, as many as may be needed."""
         now = self._clock()
-        answers = [Answer(hit.id, ranking.faded(hit, now), min(hit.score, 1.0)) for hit in hits]
-        answers = [answer for answer in answers if answer.relevance >= query.threshold and answer.score > 0]
+        by_words = {hit.id: ranking.faded(hit, now) for hit in hits if hit.score > 0}
+        relevance = {hit.id: min(hit.score, 1.0) for hit in hits}
+        for hit in near:
+            relevance[hit.id] = max(relevance.get(hit.id, 0.0), hit.similarity or 0.0)
+        score = by_words
+        if near:
+            # Ranks know no "hardly": what shares a word like "is" with the question would be as good as what fits best.
+            telling = [chunk for chunk, own in by_words.items() if own >= LEAST_FUSED]
+            telling.sort(key=lambda chunk: -by_words[chunk])
+            score = ranking.fused([telling, [hit.id for hit in near]])
+        answers = [Answer(chunk, score[chunk], relevance[chunk]) for chunk in score]
+        answers = [answer for answer in answers if answer.relevance >= query.threshold]
         answers.sort(key=lambda answer: (-answer.score, -answer.chunk))
         return answers[: OVERSAMPLED * query.limit]
 

@@ -89,13 +89,12 @@ async def understand(connection: "Connection", text: str, dictionary: str) -> As
     ]
     terms = sorted(terms, key=lambda term: -term.weight)[:MAX_TERMS]
     unknown = [row["stem"] for row in rows if not row["chunks"] and not row["stops"]]
-    known = ranking.best_possible(terms)
-    # A word that nobody ever wrote tells as much as the others of the question: what lacks it is no full answer.
-    mean = known / len(terms) if terms else 1.0
     corrected = await _corrected(connection, unknown, total)
+    # A word that nobody ever wrote tells as much as one that is written once: what lacks it is no full answer.
+    lacking = ranking.weight(1, total) * min(len(unknown), MAX_TERMS)
     return Asked(
         terms=(*terms, *corrected),
-        best_possible=max(known + mean * min(len(unknown), MAX_TERMS), 1e-9),
+        best_possible=max(ranking.best_possible(terms) + lacking, 1e-9),
         chunks=total,
         average=rows[0]["length"] / max(total, 1),
     )
@@ -204,7 +203,7 @@ union
 (select word, chunks from memory_words where trigrams @> %(inner)s::text[] order by char_length(word) limit 20)
 """
 
-_MAY: LiteralString = """
+MAY: LiteralString = """
     (%(agent)s::text is null or agent_id is null or agent_id = %(agent)s)
     and (%(since)s::timestamptz is null or dated >= %(since)s)
     and (%(until)s::timestamptz is null or dated < %(until)s)
@@ -227,14 +226,14 @@ select id, thread, place, length, dated, found, times
 """
 
 _BY_INDEX: LiteralString = f"""
-with candidates as (select * from memory_chunks where words @@ %(query)s::tsquery and {_MAY} limit %(candidates)s)
+with candidates as (select * from memory_chunks where words @@ %(query)s::tsquery and {MAY} limit %(candidates)s)
 {_CLOSELY}
 """  # noqa: S608 - our own SQL
 
 # Not by the index, which would fetch everything that has the word: from the newest on, until there are enough.
 _NEWEST: LiteralString = f"""
 with candidates as (
-    select * from memory_chunks where ts_match_vq(words, %(query)s::tsquery) and {_MAY}
+    select * from memory_chunks where ts_match_vq(words, %(query)s::tsquery) and {MAY}
      order by id desc limit %(newest)s)
 {_CLOSELY}
 """  # noqa: S608 - our own SQL
@@ -243,5 +242,5 @@ _NEIGHBOURS: LiteralString = f"""
 select distinct id, thread, place, length, dated, null::text[] as found, null::int[] as times
   from unnest(%(threads)s::text[], %(places)s::int[]) as hit (at, around)
   join memory_chunks on thread = at and place between around - %(reach)s and around + %(reach)s
- where id <> all(%(known)s::bigint[]) and {_MAY}
+ where id <> all(%(known)s::bigint[]) and {MAY}
 """  # noqa: S608 - our own SQL
