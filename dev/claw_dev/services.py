@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
+from claw_crds.configuration import ENV_FRONT_URL
 from claw_dev.installation import NAMESPACE, ServiceAccounts
 from claw_dev.parts import Part
 from claw_dev.ports import LOOPBACK
@@ -55,8 +56,13 @@ def claude_program(model: Model) -> Program:
     return module_program("claw_dev.simulators.claude", Part.CLAUDE, f"--port={port_of(model.url)}")
 
 
-def operator_program(url: str, accounts: ServiceAccounts, providers: Mapping[str, str], model: Model) -> Program:
-    """The operator, as its service account. `providers` is its environment as far as that tells of them."""
+def operator_program(
+    url: str, accounts: ServiceAccounts, providers: Mapping[str, str], model: Model, front_url: str
+) -> Program:
+    """The operator, as its service account. `providers` is its environment as far as that tells of them.
+
+    `front_url` is where runtimes find the webhook service, which sends their mails.
+    """
     environment = {
         **providers,
         "HOST": LOOPBACK,
@@ -66,6 +72,7 @@ def operator_program(url: str, accounts: ServiceAccounts, providers: Mapping[str
         "CLAW_SHUTDOWN_SECONDS": str(_OPERATOR_SHUTDOWN),
         "ANTHROPIC_BASE_URL": model.url,
         "ANTHROPIC_API_KEY": model.key,
+        ENV_FRONT_URL: front_url,
     }
     return module_program("claw_operator", Part.OPERATOR, environment=environment)
 

@@ -289,7 +289,7 @@ class Stack:
 
     async def _start_operator(self) -> str:
         program = services.operator_program(
-            self.operator_url, self._service_accounts, self._providers_environment(), self.model
+            self.operator_url, self._service_accounts, self._providers_environment(), self.model, self.webhook_url
         )
         return await self._start_program(program, self.operator_url)
 

@@ -152,7 +152,8 @@ async def _clouds(railway_pace: RailwayPace, neon_pace: NeonPace) -> AsyncIterat
             "CLAW_RESYNC_SECONDS": str(_RESYNC),
         }
         model = services.Model("http://127.0.0.1:9", "sk-ant-bench", simulated=True)
-        program = services.operator_program(url, accounts, variables, model)
+        front_url = "http://127.0.0.1:9"
+        program = services.operator_program(url, accounts, variables, model, front_url)
         await stack.processes.start(program, answers(f"{url}/healthz"))
         yield Clouds(railway, neon, crowd)
         await stack.processes.stop(Part.OPERATOR)

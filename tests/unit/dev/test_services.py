@@ -31,11 +31,12 @@ def test_a_key_is_not_part_of_what_a_model_says_of_itself() -> None:
 
 def test_operator_and_webhook_are_who_they_are() -> None:
     stripe = services.Stripe("http://127.0.0.1:3", "sk_test_1", "whsec_1")
-    operator = services.operator_program("http://127.0.0.1:2", ACCOUNTS, {}, SIMULATED)
+    operator = services.operator_program("http://127.0.0.1:2", ACCOUNTS, {}, SIMULATED, "http://127.0.0.1:4")
     webhook = services.webhook_program("http://127.0.0.1:4", ACCOUNTS, "postgresql://c", stripe, "smtp://127.0.0.1:5")
 
     assert operator.environment["KUBECONFIG"] == str(ACCOUNTS.operator)
     assert webhook.environment["KUBECONFIG"] == str(ACCOUNTS.webhook)
+    assert operator.environment["CLAW_FRONT_URL"] == webhook.environment["PUBLIC_URL"]
 
 
 @pytest.mark.parametrize(
