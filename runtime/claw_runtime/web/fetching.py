@@ -100,7 +100,7 @@ class Fetcher:
             raise Unreachable("The page redirects again and again.")
 
     async def post(self, url: str, json: Any, headers: Mapping[str, str], *, seconds: float = POST_SECONDS) -> int:
-        """Send a document there, and tell the status of the answer. Redirects are not followed."""
+        """Send a document there, as `json.dumps` writes it. The status of the answer; redirects are not followed."""
         async with self._visit(seconds) as session:
             address = self._perimeter.address(url)
             posting = session.post(_exactly(address), json=json, headers=headers, allow_redirects=False)

@@ -2,13 +2,17 @@
 
 import asyncio
 import gzip
+import ssl
 import time
 import tracemalloc
 import zlib
 from collections.abc import AsyncIterator, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 
+from claw_dev.certificates import Certificates
 from claw_runtime.web.addresses import Forbidden, Perimeter
 from claw_runtime.web.fetching import Fetcher, FetchLimits, Unreachable
 from tests.eventually import eventually
@@ -390,6 +394,30 @@ async def test_what_is_no_http_is_told(site: Website, fetcher: Fetcher, sent: by
 async def test_tls_that_is_none_is_told(site: Website, fetcher: Fetcher) -> None:
     with pytest.raises(Unreachable):
         await fetcher.get(site.at("/").replace("http:", "https:"), limits=FetchLimits(seconds=2))
+
+
+async def test_a_host_that_cannot_prove_its_name_is_not_believed(tmp_path: Path) -> None:
+    certificates = Certificates(tmp_path / "tls")
+    certificates.write(datetime.now(UTC))
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    tls.load_cert_chain(certificates.server, certificates.server_key)
+    asked: list[str | None] = []
+    tls.sni_callback = lambda connection, name, context: asked.append(name)
+
+    async with website(tls) as site:
+        fetcher = Fetcher(Perimeter(inside=("127.0.0.0/8",)), Names(["127.0.0.1"]))
+        with pytest.raises(Unreachable, match="certificate is not valid"):
+            await fetcher.get(f"https://bank.example.com:{site.port}/")
+
+    assert asked == ["bank.example.com"]
+    assert site.requests == []
+
+
+async def test_the_answer_to_a_posted_document_is_not_read(site: Website, fetcher: Fetcher) -> None:
+    site.pages["/"] = pour
+
+    assert await fetcher.post(site.at("/"), {}, {}) == 200
+    await eventually(lambda: site.open == 0)
 
 
 async def test_a_document_is_posted_and_redirects_are_not_followed(site: Website, fetcher: Fetcher) -> None:

@@ -1,6 +1,7 @@
 """A web server that answers exactly the bytes it is told to, at the pace it is told to, and remembers who asked."""
 
 import asyncio
+import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
@@ -65,7 +66,7 @@ def redirect(to: str, status: str = "302 Found") -> bytes:
 
 
 @asynccontextmanager
-async def website() -> AsyncIterator[Website]:
+async def website(tls: ssl.SSLContext | None = None) -> AsyncIterator[Website]:
     """One on a free port of this machine."""
     site = Website()
     serving: set[asyncio.Task[None]] = set()
@@ -78,7 +79,7 @@ async def website() -> AsyncIterator[Website]:
         with suppress(asyncio.CancelledError):
             await site.serve(reader, writer)
 
-    server = await asyncio.start_server(connected, "127.0.0.1", 0)
+    server = await asyncio.start_server(connected, "127.0.0.1", 0, ssl=tls)
     site.port = server.sockets[0].getsockname()[1]
     try:
         yield site

@@ -1,10 +1,12 @@
 """What is taken from a page, and what is not."""
 
+import time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from claw_runtime.web.extraction import extract
+from claw_runtime.web.extraction import cleaned, extract
 from claw_runtime.web.fetching import Fetched
 from claw_runtime.web.reading import Page, Unreadable, decoded, kind_of, piece
 from claw_runtime.web.tools import PIECE, told
@@ -189,6 +191,14 @@ def test_any_text_in_any_charset_is_decoded(body: bytes, charset: str) -> None:
 
 def test_a_letter_that_was_cut_in_two_does_not_make_a_text_another_one() -> None:
     assert decoded(fetched("für Bär".encode()[:-2])) == "für B\ufffd"
+
+
+@pytest.mark.parametrize("text", [" " * 400_000, "\n" * 400_000, " \n" * 200_000, "\u200b" * 400_000, "\r" * 400_000])
+def test_much_of_nothing_is_cleaned_at_once(text: str) -> None:
+    begun = time.process_time()
+
+    assert cleaned(f"a{text}b").startswith("a")
+    assert time.process_time() - begun < 1
 
 
 @given(st.text(alphabet="ab \n", max_size=300), st.integers(20, 60))
