@@ -17,6 +17,7 @@ from claw_runtime.workspace.paths import SETTINGS
 log = logging.getLogger(__name__)
 
 MAX_FOLDERS = 500
+STOP_SECONDS = 2.0
 LONGEST_SECONDS = 1.5
 """So long a disk that is never quiet is waited for."""
 
@@ -37,10 +38,13 @@ class Watcher:
             self._task = asyncio.create_task(self._run(), name="workspace-watcher")
 
     async def stop(self) -> None:
-        """Watch no longer."""
+        """Watch no longer. What is being taken in has a moment to end: it may wait for a database that is away."""
         self._stopped.set()
-        if self._task is not None:
-            await self._task
+        if self._task is None:
+            return
+        await asyncio.wait({self._task}, timeout=STOP_SECONDS)
+        self._task.cancel()
+        await asyncio.gather(self._task, return_exceptions=True)
 
     async def _run(self) -> None:
         try:

@@ -1,5 +1,6 @@
 """The disk is watched: what a program writes there is in the database soon after."""
 
+import asyncio
 import logging
 import shutil
 from collections.abc import AsyncIterator
@@ -81,3 +82,12 @@ async def test_a_folder_that_is_a_link_is_not_walked_through(
 def link(disk: Path) -> None:
     disk.mkdir()
     (disk / "root").symlink_to("/")
+
+
+async def test_it_ends_although_the_database_is_away(database: Database, disk: Path, clock: Clock) -> None:
+    workspace = Workspace(database, disk, clock, quiet_seconds=0.05)
+    await workspace.seed(PRO)
+    await database.close()
+    (disk / "notes.md").write_text("nobody can take this in")
+    async with asyncio.timeout(10):
+        await workspace.close()
