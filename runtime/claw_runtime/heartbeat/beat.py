@@ -10,7 +10,7 @@ import logging
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Protocol
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from zoneinfo import ZoneInfo
 
 from claw_crds.configuration import RuntimeConfiguration
 from claw_runtime.database import DatabaseAway
@@ -18,7 +18,7 @@ from claw_runtime.google.arrivals import Arrival, Arrivals
 from claw_runtime.heartbeat import budget
 from claw_runtime.heartbeat.answers import TOKEN, is_repeated, to_tell
 from claw_runtime.heartbeat.checklist import CHECKLIST, is_empty
-from claw_runtime.heartbeat.delivery import Messenger
+from claw_runtime.heartbeat.delivery import ATTEMPTS, Messenger
 from claw_runtime.heartbeat.news import (
     EMPTY_CHECKLIST,
     INTERNAL,
@@ -31,6 +31,7 @@ from claw_runtime.heartbeat.news import (
     Way,
 )
 from claw_runtime.heartbeat.records import Records, Stored
+from claw_runtime.heartbeat.schedule import zone_of
 from claw_runtime.heartbeat.settings import Delivery
 from claw_runtime.problems import LIMIT_REACHED, SKILL_DISABLED, SKILL_NOT_IN_PLAN, Problem
 from claw_runtime.text import storable
@@ -100,7 +101,7 @@ class Beats:
         if not await self._records.claim(due, cause, version):
             return None
         for left in await self._records.untold():
-            await self._tell(configuration, stored, left)
+            await self._tell(configuration, stored, left, attempts=1)
         ended = await self._look(configuration, stored)
         if not await self._records.end(due, ended):
             log.warning("a beat took longer than its lease; what it found is dropped")
@@ -114,10 +115,10 @@ class Beats:
         checklist = await self._workspace.read(checklist_of(agent_id))
         if checklist is not None and is_empty(checklist.content):
             return Ended("skipped", EMPTY_CHECKLIST)
-        used = self._usage.current()
-        tokens = used.input_tokens + used.output_tokens
-        limit = configuration.plan.limits.tokens_per_month
-        if budget.room(limit, tokens, await self._records.spent_today()) < budget.LEAST:
+        usage, plan = self._usage.current(), configuration.plan
+        used = usage.input_tokens + usage.output_tokens
+        room = budget.room(plan.limits.tokens_per_month, used, await self._records.spent_today())
+        if room < budget.LEAST:
             return Ended("skipped", NO_BUDGET)
         last, arrived = await self._records.last_told(), await self._arrivals.unseen()
         occasion = Occasion(
@@ -127,7 +128,8 @@ class Beats:
             files=FILES,
             volatile_extra=circumstances(self._clock(), configuration.customer.timezone, last, arrived),
         )
-        answered = await self._ask(configuration, occasion)
+        rationed = configuration.model_copy(update={"plan": budget.rationed(plan, used + room)})
+        answered = await self._ask(rationed, occasion)
         if isinstance(answered, Ended):
             return answered
         if arrived:
@@ -153,8 +155,10 @@ class Beats:
             log.exception("a beat failed unexpectedly")
             return Ended("failed", INTERNAL)
 
-    async def _tell(self, configuration: RuntimeConfiguration, stored: Stored, beat: Beat) -> None:
-        told = await self._messenger.tell(configuration, stored, beat)
+    async def _tell(
+        self, configuration: RuntimeConfiguration, stored: Stored, beat: Beat, attempts: int = ATTEMPTS
+    ) -> None:
+        told = await self._messenger.tell(configuration, stored, beat, attempts)
         await self._records.told(
             beat.due_at, untold=told.untold, problem=told.problem, conversation_id=told.conversation_id
         )
@@ -167,7 +171,7 @@ def checklist_of(agent_id: str) -> str:
 
 def circumstances(now: datetime, timezone: str, last: Beat | None, arrived: Sequence[Arrival]) -> str:
     """What holds for this beat only: the time, what was told last, what has come in since."""
-    zone = _zone(timezone)
+    zone = zone_of(timezone)
     parts = [f"It is {_time(now, zone)} ({timezone})."]
     if last is not None and last.text:
         parts.append(f"On {_time(last.due_at, zone)} you told them: {last.text[:1000]}")
@@ -194,10 +198,3 @@ def _ways(deliver: Delivery) -> tuple[Way, ...]:
         (deliver.mail, "mail"),
     ]
     return tuple(way for wanted, way in ways if wanted)
-
-
-def _zone(name: str) -> ZoneInfo:
-    try:
-        return ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError, OSError):
-        return ZoneInfo("UTC")

@@ -1,7 +1,7 @@
 """Telling what a beat has found: in a conversation, to the customer's webhook, by mail.
 
-At least once: what a crash keeps from being told is told by the next beat. A repetition bears the same id, by which a
-webhook can drop it and the mail service does.
+At least once: what a crash or an outage keeps from being told is told with the next beats, for a day. A repetition
+bears the same id, by which a webhook can drop it and the mail service does.
 """
 
 import asyncio
@@ -16,6 +16,7 @@ import uuid
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Any, Literal, Protocol
 
 import aiohttp
@@ -73,6 +74,7 @@ class Told:
 
     conversation_id: uuid.UUID | None
     untold: tuple[Way, ...]
+    """Where it makes sense to try again later."""
     problem: str | None
     """The first one, for the customer."""
 
@@ -128,38 +130,33 @@ class Messenger:
         """Whether there is a service that sends mails."""
         return self._mails is not None
 
-    async def tell(self, configuration: RuntimeConfiguration, stored: Stored, beat: Beat) -> Told:
+    async def tell(self, configuration: RuntimeConfiguration, stored: Stored, beat: Beat, attempts: int) -> Told:
         """Tell the beat's news in each way that is left, all of which are tried. Raises DatabaseAway."""
         conversation_id, untold, problems = beat.conversation_id, [], []
         for way in beat.untold:
             try:
-                if way == "conversation":
-                    agent = stored.settings.agent_id
-                    conversation_id = await self._note(agent, QUESTION, beat.text or "", "heartbeat")
-                else:
-                    await self._patiently(way, configuration, stored, beat, conversation_id)
+                match way:
+                    case "conversation":
+                        agent = stored.settings.agent_id
+                        conversation_id = await self._note(agent, QUESTION, beat.text or "", "heartbeat")
+                    case "webhook":
+                        send = partial(self._call, configuration, stored, beat, conversation_id)
+                        await self._patiently(attempts, send)
+                    case "mail":
+                        await self._patiently(attempts, partial(self._mail, configuration, beat))
             except _Fault as fault:
                 log.warning("news could not be told", extra={"way": way, "reason": str(fault)})
-                untold.append(way)
                 problems.append(str(fault))
+                if fault.may_pass:
+                    untold.append(way)
         return Told(conversation_id, tuple(untold), problems[0] if problems else None)
 
-    async def _patiently(
-        self,
-        way: Way,
-        configuration: RuntimeConfiguration,
-        stored: Stored,
-        beat: Beat,
-        conversation_id: uuid.UUID | None,
-    ) -> None:
-        for attempt in range(ATTEMPTS):
+    async def _patiently(self, attempts: int, send: Callable[[], Awaitable[None]]) -> None:
+        for attempt in range(attempts):
             try:
-                if way == "mail":
-                    await self._mail(configuration, beat)
-                else:
-                    await self._call(configuration, stored, beat, conversation_id)
+                await send()
             except _Fault as fault:
-                if attempt == ATTEMPTS - 1 or not fault.may_pass:
+                if attempt == attempts - 1 or not fault.may_pass:
                     raise
                 await self._pause(FIRST_PAUSE_SECONDS * 3**attempt * (0.5 + self._jitter()))
             else:

@@ -10,7 +10,6 @@ import logging
 from collections.abc import Callable, Coroutine
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from claw_crds.configuration import RuntimeConfiguration
 from claw_crds.instance import State
@@ -19,7 +18,7 @@ from claw_runtime.heartbeat.beat import Beats, checklist_of
 from claw_runtime.heartbeat.delivery import new_secret
 from claw_runtime.heartbeat.news import EMPTY_CHECKLIST, Beat, Cause
 from claw_runtime.heartbeat.records import Records, Stored
-from claw_runtime.heartbeat.schedule import Rhythm, latest_due, next_due, offset_of
+from claw_runtime.heartbeat.schedule import Rhythm, latest_due, next_due, offset_of, zone_of
 from claw_runtime.heartbeat.settings import HeartbeatChanges, HeartbeatSettings, changed
 
 log = logging.getLogger(__name__)
@@ -148,7 +147,7 @@ class Heart:
         if not settings.enabled or self._checklist_is_empty:
             return None
         offset = offset_of(configuration.instance.uid, settings.interval)
-        zone = _zone(settings.time_zone or configuration.customer.timezone)
+        zone = zone_of(settings.time_zone or configuration.customer.timezone)
         return Rhythm(settings.interval, offset, zone, settings.hours)
 
     async def _run(self) -> None:
@@ -225,10 +224,3 @@ class Heart:
         self._working.add(task)
         task.add_done_callback(self._working.discard)
         return await asyncio.shield(task)
-
-
-def _zone(name: str) -> ZoneInfo:
-    try:
-        return ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError, OSError):
-        return ZoneInfo("UTC")

@@ -35,8 +35,8 @@ class Beat(Model):
     )
     text: str | None = Field(description="The news.")
     conversation_id: uuid.UUID | None
-    untold: tuple[Way, ...] = Field(description="Where the news could not be told, or not yet.")
-    problem: str | None = Field(description="Why not.")
+    untold: tuple[Way, ...] = Field(description="Where the news is still to be told: it is tried again for a day.")
+    problem: str | None = Field(description="Why the news did not get everywhere.")
 
 
 class BeatList(Model):

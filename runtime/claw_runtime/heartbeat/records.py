@@ -22,6 +22,8 @@ LEASE = timedelta(minutes=10)
 """Longer than a beat can take with everything that is told of it; see beat.py and delivery.py."""
 KEPT = timedelta(days=30)
 LISTED = 50
+RETOLD = 5
+"""Older news that one beat tries to tell, so that a dead webhook does not hold it up."""
 
 _COLUMNS: LiteralString = (
     "due_at, cause, started_at, ended_at, outcome, reason, said as text, ways as untold, problem, conversation_id"
@@ -135,9 +137,10 @@ class Records:
         """News of the last day that a crash or an outage has kept from being told, the oldest first."""
         now = self._clock()
         return await self._read(
-            "where outcome = 'told' and ways <> '{}' and due_at > %s and ended_at < %s order by due_at",
+            "where outcome = 'told' and ways <> '{}' and due_at > %s and ended_at < %s order by due_at limit %s",
             now - timedelta(days=1),
             now - LEASE,  # until then, whoever has made it is telling it
+            RETOLD,
         )
 
     async def last_told(self) -> Beat | None:

@@ -11,6 +11,7 @@ and one that it shows twice in autumn is there twice.
 import random
 from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta, tzinfo
+from zoneinfo import ZoneInfo
 
 _GRID_BEGINS = datetime(2024, 1, 1, tzinfo=UTC)
 _SEARCHED_DAYS = 3
@@ -48,6 +49,14 @@ class Rhythm:
         """Whether the moment is within the active hours."""
         local = moment.astimezone(self.zone)
         return self.hours is None or self.hours.include(local.hour * 60 + local.minute)
+
+
+def zone_of(name: str) -> ZoneInfo:
+    """The time zone of that name; UTC for one that this machine does not know."""
+    try:
+        return ZoneInfo(name)
+    except (ValueError, OSError, LookupError):
+        return ZoneInfo("UTC")
 
 
 def offset_of(uid: str, every: timedelta) -> timedelta:

@@ -29,6 +29,8 @@ async def change(call: Call[HeartbeatChanges, Nothing]) -> Heartbeat:
     """Change the heartbeat. What is left out stays."""
     if call.body.deliver.mail and not call.services.heart.can_mail:
         raise Problem(MAILS_OFF, "This installation has no service that sends mails. Choose a webhook instead.")
+    if call.body.agent_id != call.services.heart.settings.agent_id and "agent_id" in call.body.model_fields_set:
+        await call.services.agents.get(call.configuration.plan, call.body.agent_id)  # which says so if there is none
     return _answer(call, await call.services.heart.change(call.body))
 
 

@@ -332,7 +332,7 @@ ROUTES: tuple[Route[Any, Any], ...] = (
         HeartbeatChanges,
         Nothing,
         Heartbeat,
-        problems=(MAILS_OFF,),
+        problems=(NOT_FOUND, MAILS_OFF),
     ),
     Route(
         "POST",

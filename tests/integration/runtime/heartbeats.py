@@ -40,6 +40,8 @@ class Assistant:
 
     says: list[str | Exception] = field(default_factory=list)
     occasions: list[Occasion] = field(default_factory=list)
+    limits: list[int | None] = field(default_factory=list)
+    """Of the month's tokens, as each beat was given it."""
     hold: asyncio.Event = field(default_factory=asyncio.Event)
 
     def __post_init__(self) -> None:
@@ -48,6 +50,7 @@ class Assistant:
     async def consider(self, configuration: RuntimeConfiguration, occasion: Occasion, /) -> Considered:
         """As `Chat.consider`."""
         self.occasions.append(occasion)
+        self.limits.append(configuration.plan.limits.tokens_per_month)
         await self.hold.wait()
         said = self.says.pop(0) if self.says else "HEARTBEAT_OK"
         if isinstance(said, Exception):

@@ -91,6 +91,13 @@ async def test_mail_is_refused_where_nobody_sends_it(runtime: Runtime) -> None:
     assert (answer.status, answer.problem) == (409, "mails-off")
 
 
+async def test_an_agent_that_there_is_not_cannot_look(runtime: Runtime) -> None:
+    answer = await change(runtime, agentId="scout")
+    assert (answer.status, answer.problem) == (404, "not-found")
+    assert (await runtime.post("/api/agents", {"id": "scout"})).status == 201
+    assert (await change(runtime, agentId="scout")).json["agentId"] == "scout"
+
+
 async def test_what_it_finds_is_a_conversation_that_can_be_answered(watchful: Runtime, claude: ClaudeSimulator) -> None:
     claude.script.add(Scripted(text=NEWS))
     beat = await run(watchful)

@@ -265,6 +265,13 @@ async def test_beats_leave_three_quarters_of_the_month_to_questions(instance: Wa
     assert instance.assistant.occasions == []
 
 
+async def test_a_beat_ends_where_its_room_does(instance: Ward) -> None:
+    await instance.runtime.configure(limits=Limits(tokens_per_month=4_000_000))
+    await instance.now()
+    (limit,) = instance.assistant.limits
+    assert limit == 4_000_000 // 4 // 31
+
+
 async def test_a_suspended_instance_does_not_beat(instance: Ward) -> None:
     await instance.turn_on()
     await instance.runtime.configure(state=State.SUSPENDED)
@@ -308,7 +315,7 @@ async def test_however_much_arrives_beats_for_it_are_a_quarter_of_an_hour_apart(
     [
         ([503, 429, 204], 3, None),
         ([500, 500, 500], 3, "The webhook answered 500."),
-        ([410], 1, "The webhook answered 410."),
+        ([410, 410], 1, "The webhook answered 410."),
         ([302], 1, "The webhook answered 302."),
     ],
 )
@@ -319,9 +326,23 @@ async def test_a_webhook_is_tried_thrice_where_that_helps(
     instance.assistant.says, instance.receiver.answers = [NEWS], answers
     beat = await instance.now()
     assert beat.outcome == "told"
-    assert (beat.problem, beat.untold) == (problem, ("webhook",) if problem else ())
+    assert beat.problem == problem
+    assert beat.untold == (("webhook",) if taken == 3 and problem else ())
     assert len(instance.receiver.taken) == taken
     assert len({headers["webhook-id"] for _, headers, _ in instance.receiver.taken}) == 1
+    assert len(instance.receiver.notes) == 1
+
+
+async def test_a_webhook_that_was_down_is_told_later_and_once(instance: Ward) -> None:
+    await instance.heart.change(HeartbeatChanges.model_validate(HOOK))
+    instance.assistant.says, instance.receiver.answers = [NEWS], [500, 500, 500]
+    await instance.now()
+    for _ in range(2):
+        instance.runtime.clock.advance(minutes=11)
+        await instance.now()
+    assert len(instance.receiver.taken) == 4
+    assert len({headers["webhook-id"] for _, headers, _ in instance.receiver.taken}) == 1
+    assert (await instance.rows())[0]["ways"] == []
     assert len(instance.receiver.notes) == 1
 
 
