@@ -1,9 +1,10 @@
 """A folder in S3, or in anything that speaks its protocol. The library is imported when it is first used."""
 
 import asyncio
+import logging
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
@@ -14,13 +15,15 @@ from claw_runtime.settings import Settings
 if TYPE_CHECKING:
     from obstore.store import S3Config, S3Store
 
+log = logging.getLogger(__name__)
+
 REQUEST_SECONDS = 30.0
 RETRIES = 2
 """Of a request that failed for no fault of its own, with backoff and jitter, by the library."""
 RETRY_SECONDS = 20.0
 MAX_OBJECT_BYTES = 64_000_000
 
-_REGION = re.compile(r"\bs3[.-](?P<region>[a-z]{2}(-[a-z]+)+-\d)\.")
+_REGION = re.compile(r"\bs3[.-](?P<region>[a-z]{2}(-[a-z0-9]+)+)\.")
 _ANYWHERE = "us-east-1"
 """What services that know no regions sign with as well."""
 
@@ -37,7 +40,7 @@ class Address:
     prefix: str
     endpoint: str | None
     access_key_id: str
-    secret_access_key: str
+    secret_access_key: str = field(repr=False)
 
     @property
     def region(self) -> str:
@@ -57,7 +60,10 @@ class Stored:
 def address_of(settings: Settings) -> Address | None:
     """Where snapshots go; None when nobody said so, or not completely."""
     secret = settings.snapshot_secret_access_key
-    if settings.snapshot_url is None or settings.snapshot_access_key_id is None or secret is None:
+    if settings.snapshot_url is None:
+        return None
+    if settings.snapshot_access_key_id is None or secret is None:
+        log.warning("there are no snapshots: the place for them is known, but not the keys to it")
         return None
     url = urlsplit(settings.snapshot_url)
     return Address(
