@@ -154,6 +154,8 @@ class _CheckedNames(AbstractResolver):
     ) -> list[ResolveResult]:
         """As aiohttp wants it. Raises Forbidden, and OSError."""
         addresses = list(dict.fromkeys(await self._resolve(host, port)))[:_MAX_ADDRESSES]
+        if not addresses:
+            raise OSError("a name without addresses")
         if not all(map(self._perimeter.admits, addresses)):
             log.warning("a name led to an address that is not public")
             raise Forbidden(_NOT_PUBLIC)

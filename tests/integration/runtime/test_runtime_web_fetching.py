@@ -196,6 +196,11 @@ async def test_a_name_that_does_not_exist_is_told() -> None:
         await Fetcher(Perimeter(), nobody).get("http://nowhere.example.com/")
 
 
+async def test_a_name_without_addresses_is_told() -> None:
+    with pytest.raises(Unreachable, match="no host of this name"):
+        await Fetcher(Perimeter(), Names([])).get("http://nowhere.example.com/")
+
+
 async def test_a_name_server_that_hangs_costs_no_more_than_the_limit() -> None:
     async def hangs(host: str, port: int) -> Sequence[str]:
         await asyncio.Event().wait()

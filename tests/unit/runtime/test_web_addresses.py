@@ -2,8 +2,13 @@
 
 import ipaddress
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
+from hypothesis import given
+from hypothesis import settings as settings_of
+from hypothesis import strategies as st
+from yarl import URL
 
 from claw_runtime.settings import Settings
 from claw_runtime.web.addresses import LONGEST_URL, Forbidden, Perimeter, own_hosts
@@ -285,6 +290,76 @@ def test_nothing_is_admitted_that_python_calls_private() -> None:
     for number in range(0, 2**32, 65_521 * 7):
         address = ipaddress.IPv4Address(number)
         assert not Perimeter().admits(address) or (address.is_global and not address.is_multicast), address
+
+
+PARTS = st.sampled_from(
+    [
+        *(
+            "http://",
+            "https://",
+            "HTTP://",
+            "//",
+            "/",
+            "\\",
+            ":",
+            "@",
+            "#",
+            "?",
+            "%",
+            ".",
+            "[",
+            "]",
+            " ",
+            "\t",
+            "\n",
+            "\x00",
+        ),
+        *("127.0.0.1", "0x7f", "2130706433", "::1", "::ffff:", "localhost", "example.com", "a", "80", "443", "8080"),
+        *(
+            "%2f",
+            "%40",
+            "%00",
+            "\u3002",
+            "\uff0e",
+            "\uff11",
+            "\u00ad",
+            "\u200d",
+            "\u2044",
+            "\uff0f",
+            "\uff20",
+            "ü",
+            "xn--",
+            "_",
+        ),
+    ]
+)
+URLS = st.lists(PARTS | st.characters(), max_size=12).map(lambda parts: "http://" + "".join(parts))
+
+
+@settings_of(max_examples=500)
+@given(URLS)
+def test_whatever_is_let_through_is_read_alike_by_everybody(url: str) -> None:
+    """The parsers of this process: the standard library's, and the one of the library that connects."""
+    try:
+        address = Perimeter(closed=CLOSED).address(url)
+    except Forbidden:
+        return
+    plain, library = urlsplit(address.url), URL(address.url, encoded=True)
+
+    assert address.url.isascii()
+    assert address.url.isprintable()
+    assert address.port in {80, 443}
+    assert plain.hostname == library.raw_host == address.host
+    assert (plain.port or 80) == library.port == address.port
+    assert plain.username is plain.password is library.user is library.password is None
+    assert not _is_private(address.host)
+
+
+def _is_private(host: str) -> bool:
+    try:
+        return not ipaddress.ip_address(host).is_global
+    except ValueError:
+        return host.rpartition(".")[2].isdigit()
 
 
 def test_a_network_inside_opens_itself_and_nothing_else() -> None:
