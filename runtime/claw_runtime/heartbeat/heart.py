@@ -98,7 +98,10 @@ class Heart:
 
         It goes on to its end, and tells what it finds, also when whoever waits for it hangs up.
         """
-        return await self._to_the_end(self._beats.beat(configuration, self._stored, self._clock(), "customer"))
+        changes = self._checklist_changes
+        beat = await self._to_the_end(self._beats.beat(configuration, self._stored, self._clock(), "customer"))
+        self._learn(beat, changes)
+        return beat
 
     def files_changed(self, paths: frozenset[str]) -> None:
         """Files of the workspace were changed."""
@@ -190,11 +193,16 @@ class Heart:
         except Exception:
             log.exception("a beat failed unexpectedly")
             return self._clock()
+        self._learn(beat, changes)
         if beat is None:
             return due
-        self._checklist_is_empty = beat.reason == EMPTY_CHECKLIST and changes == self._checklist_changes
         self._report(beat)
         return beat.ended_at or self._clock()
+
+    def _learn(self, beat: Beat | None, changes: int) -> None:
+        """Whether the checklist is empty, unless it was changed while the beat went on."""
+        if beat is not None and changes == self._checklist_changes:
+            self._checklist_is_empty = beat.reason == EMPTY_CHECKLIST
 
     def _report(self, beat: Beat) -> None:
         """To the log: each beat, and when they begin to fail and when that ends."""
