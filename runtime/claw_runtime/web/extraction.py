@@ -31,7 +31,7 @@ _LEAST = 0.2
 """Of a text. Where less is left, something was taken for a menu that is none, such as a restaurant's."""
 _UNSEEN = (
     "[hidden]",
-    '[aria-hidden="true"]',
+    '[aria-hidden="true"]',  # an ornament, or said again in another way
     "dialog:not([open])",
     *("script", "style", "template", "noscript", "iframe", "object", "svg", "canvas", "head"),
 )
@@ -48,10 +48,11 @@ _AROUND = (
 """What stands around the content of a page."""
 _CONTENT = ("main", '[role="main"]', "article")
 _HIDING = re.compile(
-    r"""display:none|visibility:(hidden|collapse)|opacity:0?\.?0*(;|!|$)|font-size:0(?![.\d]*[1-9])
+    r"""display:none|visibility:(hidden|collapse)|^(?!.*transform).*opacity:0?\.?0*(;|!|$)|font-size:0(?![.\d]*[1-9])
     |(left|top|right|bottom|text-indent|margin-left|margin-top):-\d{3,}|clip(-path)?:(rect\(0|inset\(50%|inset\(100%)""",
     re.X,
 )
+"""In a style without spaces. What is transparent and transformed is about to move in: whole pages begin like this."""
 _INVISIBLE = re.compile("[\u00ad\u200b\u2060-\u2064\u202a-\u202e\u2066-\u206f\ufeff\ufff9-\ufffb\U000e0000-\U000e0fff]")
 """Letters without a shape, and those that turn the direction of others round. Joiners stay: languages need them."""
 _CONTROLS = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")

@@ -109,7 +109,13 @@ def test_what_nobody_would_see_is_not_read(hiding: str) -> None:
 
 @pytest.mark.parametrize(
     "showing",
-    ['<p style="opacity:0.5">{}</p>', '<p style="font-size:0.9em">{}</p>', '<p style="left:-9px">{}</p>', "<b>{}</b>"],
+    [
+        '<p style="opacity:0.5">{}</p>',
+        '<p style="opacity:0;transform:translateY(20px)">{}</p>',
+        '<p style="font-size:0.9em">{}</p>',
+        '<p style="left:-9px">{}</p>',
+        "<b>{}</b>",
+    ],
 )
 def test_what_is_seen_is_read(showing: str) -> None:
     assert "Seen" in text_of(f"<p>Before</p>{showing.replace('{}', 'Seen')}")
