@@ -5,6 +5,7 @@ customer finds in the conversation and pays for: what was said before they hung 
 confirmed it. No database connection is held while the model thinks.
 """
 
+import asyncio
 import logging
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -174,12 +175,16 @@ class Chat:
 
     async def _begin(self, asked: Asked, briefing: Briefing, turn_id: UUID | None) -> Turn:
         configuration, strand = asked.configuration, asked.strand
-        reservation = await self._usage.reserve(
-            configuration.plan,
-            asked.agent.id,
-            source="heartbeat" if asked.source == "heartbeat" else "chat",
-            tokens=briefing.tokens + LEAST_ANSWER,
-            turn=turn_id,
+        # What must not be said is worked out beside the reservation: it takes milliseconds, and so does that.
+        reservation, what_may_be_said = await asyncio.gather(
+            self._usage.reserve(
+                configuration.plan,
+                asked.agent.id,
+                source="heartbeat" if asked.source == "heartbeat" else "chat",
+                tokens=briefing.tokens + LEAST_ANSWER,
+                turn=turn_id,
+            ),
+            asyncio.to_thread(briefing.guard.filter),
         )
         context = ToolContext(
             configuration, asked.agent.id, strand.id, reservation.id, source=asked.source, guard=briefing.guard
@@ -192,7 +197,7 @@ class Chat:
             question=asked.question,
             reservation=reservation,
             context=context,
-            thought=Thought(briefing.guard.filter()),
+            thought=Thought(what_may_be_said),
             keyed=turn_id is not None,
         )
 
