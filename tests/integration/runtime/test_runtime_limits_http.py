@@ -75,3 +75,29 @@ def ended_of_tokens(answer: Answer) -> str:
     assert (answer.status, answer.json["limitName"]) == (429, "tokensPerMonth")
     assert 0 < answer.json["used"] <= answer.json["limit"]
     return "refused"
+
+
+async def test_what_is_kept_is_limited_in_two_processes_together(
+    tables: Tables, claude: ClaudeSimulator, clock: Clock, tmp_path: Path
+) -> None:
+    async with (
+        running(settings(tables.url, claude.url, tmp_path / "a"), clock) as first,
+        running(settings(tables.url, claude.url, tmp_path / "b"), clock) as second,
+    ):
+        second.key = first.key
+        for runtime in (first, second):
+            await runtime.configure(limits=Limits(memories=5, agents=3))
+        both = (first, second)
+
+        kept = await asyncio.gather(
+            *(both[number % 2].post("/api/memory", {"content": f"Fact {number}"}) for number in range(40))
+        )
+        made = await asyncio.gather(
+            *(both[number % 2].post("/api/agents", {"id": f"agent-{number}"}) for number in range(20))
+        )
+
+        assert Counter(answer.status for answer in kept) == {201: 5, 429: 35}
+        assert {answer.json["limitName"] for answer in kept if answer.status == 429} == {"memories"}
+        assert await tables.value("select count(*) from memories") == 5
+        assert {answer.json.get("limitName") for answer in made if answer.status == 429} == {"agents"}
+        assert await tables.value("select count(*) from agents") == 3

@@ -1,5 +1,6 @@
 """From a spec and a plan to what should exist; and what a customer typed stays where it cannot do harm."""
 
+from dataclasses import replace
 from random import Random
 from typing import Any
 
@@ -55,6 +56,24 @@ def test_what_a_customer_typed_arrives_in_the_configuration_letter_by_letter() -
     wished = desired(assistant={"name": "Ada", "persona": text, "instructions": text})
     configuration = wished.configuration(CREDENTIALS, NOW)
     assert (configuration.assistant.persona, configuration.assistant.instructions) == (text, text)
+
+
+def test_a_rotated_key_and_another_configuration_deploy_nothing() -> None:
+    wished, rotated = desired(), CREDENTIALS.rotated(2, NOW, random_bytes(2))
+    assert wished.compute(rotated).fingerprint == wished.compute(CREDENTIALS).fingerprint
+    limits = {"concurrentStreams": 9}
+    other = desired(of_plan=plan(limits=limits, cost={"perMillionInputTokens": 1}))
+    assert other.compute(CREDENTIALS).fingerprint == wished.compute(CREDENTIALS).fingerprint
+
+
+def test_what_all_runtimes_share_deploys_them_only_when_it_changes() -> None:
+    def fingerprint(**shared: str) -> str:
+        wished = desired()
+        defaults = replace(wished.defaults, variables={**wished.defaults.variables, **shared})
+        return replace(wished, defaults=defaults).compute(CREDENTIALS).fingerprint
+
+    assert fingerprint(CLAW_SEARCH_URL="https://a.example") != fingerprint()
+    assert fingerprint(A="1", B="2") == fingerprint(B="2", A="1")
 
 
 def test_a_runtime_is_told_how_much_it_may_store_and_what_its_model_costs() -> None:
