@@ -9,10 +9,12 @@ What nobody would see is left out, because it is where orders for assistants are
 stylesheet of its own still gets through: what comes of this is marked as a stranger's words in any case.
 """
 
+import contextlib
 import json
 import re
 import sys
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urldefrag, urljoin
 
@@ -22,8 +24,8 @@ if TYPE_CHECKING:
 MAX_TEXT = 400_000
 MAX_LINKS = 200
 CPU_SECONDS = 5
-MEMORY = 768 * 2**20
-"""Bytes of address space. A page of the largest size that is fetched takes a quarter of it."""
+MEMORY = 512 * 2**20
+"""Bytes of address space. A page of the largest size that is fetched takes less than half of it."""
 
 _ENOUGH = 80
 """Characters that make a part of a page worth to be taken for its content."""
@@ -188,6 +190,8 @@ def main() -> None:
     resource.setrlimit(resource.RLIMIT_CPU, (CPU_SECONDS, CPU_SECONDS))
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    with contextlib.suppress(OSError):  # where the container runs out of memory, the kernel takes this process first
+        Path("/proc/self/oom_score_adj").write_text("1000")
     told = json.loads(sys.stdin.buffer.readline())
     found = extract(sys.stdin.buffer.read(), told["url"], told["charset"])
     json.dump(asdict(found), sys.stdout)

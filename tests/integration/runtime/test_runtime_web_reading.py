@@ -10,7 +10,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from claw_runtime.web.fetching import Fetched
+from claw_runtime.web.extraction import MAX_TEXT
+from claw_runtime.web.fetching import LIMITS, Fetched
 from claw_runtime.web.reading import Reader, Unreadable
 from tests.eventually import eventually
 
@@ -39,6 +40,17 @@ async def test_many_pages_are_read_and_no_process_stays(processes: Callable[[], 
     assert [found.title for found in pages] == [str(number) for number in range(6)]
     assert [found.text for found in pages] == ["Hi"] * 6
     assert await eventually(lambda: not processes())
+
+
+async def test_a_page_of_the_largest_size_is_read_within_the_limits() -> None:
+    paragraph = "<div class=text><p>Otters hold <b>hands</b> when they <a href=/sleep>sleep</a>.</p></div>"
+    html = paragraph * (LIMITS.unpacked // len(paragraph))
+
+    found = await Reader().read(page(html))
+
+    assert found.text.startswith("Otters hold hands when they sleep.")
+    assert len(found.text) == MAX_TEXT
+    assert not found.complete
 
 
 async def test_the_reading_process_knows_no_secret_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
