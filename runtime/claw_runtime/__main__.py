@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import os
 import signal
 import sys
 
@@ -59,7 +60,7 @@ async def _serve(settings: Settings) -> int:
 
 def _settings() -> Settings:
     try:
-        return Settings()
+        return Settings.of(os.environ)
     except ValidationError as error:
         print("The environment is not valid:", file=sys.stderr)
         for wrong in error.errors(include_url=False, include_context=False, include_input=False):
