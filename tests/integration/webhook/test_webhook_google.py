@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from claw_runtime.routes.google import Integration, IntegrationList
 from tests.integration.webhook.conftest import World
 from tests.integration.webhook.runtimes import KEY, STATE_TAIL, Served, served
 from tests.integration.webhook.test_webhook_account import OTHER_SITE, account
@@ -25,7 +26,8 @@ async def ada(world: World) -> AsyncIterator[Served]:
 
 async def connect(ada: Served, address: str = ADDRESS) -> None:
     """All the way."""
-    ada.runtime.answers["POST /api/integrations/google/callback"] = (200, {"connected": True, "address": address})
+    integration = Integration(connected=True, address=address, scopes=("gmail",))
+    ada.runtime.answers["POST /api/integrations/google/callback"] = (200, integration.wire())
     status, _, place = await ada.get(f"/google/callback?code=4/abc&state={ada.state}")
     assert (status, place) == (303, f"/account/google/{ada.subscription}")
 
@@ -59,10 +61,8 @@ async def test_the_customer_is_sent_to_google_and_comes_back_connected(ada: Serv
 
     await connect(ada)
     assert json.loads(ada.runtime.calls[-1].body) == {"code": "4/abc", "state": ada.state}
-    ada.runtime.answers["GET /api/integrations"] = (
-        200,
-        {"integrations": [{"name": "google", "address": ADDRESS, "scopes": ["gmail"], "problem": "<b>expired</b>"}]},
-    )
+    integration = Integration(connected=True, address=ADDRESS, scopes=("gmail",), problem="<b>expired</b>")
+    ada.runtime.answers["GET /api/integrations"] = (200, IntegrationList(integrations=(integration,)).wire())
     _, text, _ = await ada.get(f"/account/google/{ada.subscription}")
     assert ADDRESS in text
     assert "&lt;b&gt;expired&lt;/b&gt;" in text

@@ -7,7 +7,13 @@ from typing import Any
 
 import pytest
 
+from claw_crds.configuration import AssistantConfiguration, InstanceIdentity, PlanConfiguration, RuntimeConfiguration
+from claw_crds.instance import Customer, State
 from claw_crds.keys import sha256
+from claw_runtime.heartbeat.delivery import Mails, Messenger
+from claw_runtime.heartbeat.news import Beat
+from claw_runtime.heartbeat.records import Stored
+from claw_runtime.heartbeat.settings import HeartbeatSettings
 from tests.clock import Clock
 from tests.eventually import eventually
 from tests.integration.webhook.conftest import ADA, Answer, World, bodies
@@ -158,3 +164,36 @@ async def test_while_the_cluster_is_away_the_runtime_is_asked_to_come_again(ada:
     await ada.world.cluster_wire.cut()
     assert (await ask(ada)).status == 503
     await ada.world.cluster_wire.join()
+
+
+async def test_what_a_real_heart_tells_by_mail_arrives_once(ada: Served, clock: Clock) -> None:
+    configuration = RuntimeConfiguration(
+        instance=InstanceIdentity(namespace="claw", name=ada.instance, uid=ada.uid),
+        state=State.RUNNING,
+        customer=Customer(id="cus_1", email=ADA.email),
+        assistant=AssistantConfiguration(name="Clawdia", model="claude-sonnet-test"),
+        plan=PlanConfiguration(name="pro", display_name="Pro"),
+        keys=(),
+    )
+    beat = Beat(
+        due_at=clock(),
+        cause="time",
+        started_at=clock(),
+        ended_at=clock(),
+        outcome="told",
+        reason=None,
+        text=NEWS,
+        conversation_id=None,
+        untold=("mail",),
+        problem=None,
+    )
+
+    async def nowhere(*args: Any, **named: Any) -> Any:
+        raise AssertionError("only a mail was asked for")
+
+    messenger = Messenger(note=nowhere, post=nowhere, mails=Mails(ada.world.url, sha256(TOKEN)), clock=clock)
+    for _ in range(2):  # as after a crash
+        told = await messenger.tell(configuration, Stored(HeartbeatSettings()), beat, attempts=1)
+        assert (told.untold, told.problem) == ((), None)
+    await arrived(ada)
+    assert [mail["Subject"] for mail in ada.world.mails.mails] == ["Clawdia: The bank has written:"]
