@@ -97,13 +97,17 @@ class Channels:
         """All rows are gone already."""
         self._known.clear()
 
-    async def note(self, connection: "Connection", channel: Channel, number: int, sync_token: str | None) -> None:
-        """Write down how far the calendar is known, in the caller's transaction; `noted` after its end."""
-        await connection.execute(
+    async def note(self, connection: "Connection", channel: Channel, number: int, sync_token: str | None) -> bool:
+        """Write down how far the calendar is known, in the caller's transaction; `noted` after its end.
+
+        False when the channel is gone: the account was disconnected meanwhile.
+        """
+        cursor = await connection.execute(
             """update google_channels set message_number = greatest(message_number, %(number)s), sync_token = %(sync)s
                 where id = %(id)s""",
             {"id": channel.id, "number": number, "sync": sync_token},
         )
+        return cursor.rowcount == 1
 
     def noted(self, channel: Channel, number: int, sync_token: str | None) -> None:
         """What was written down counts now."""

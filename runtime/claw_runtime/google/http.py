@@ -120,7 +120,9 @@ class Http:
     async def _asked(self, request: Request, bearer: str | None) -> Reply:
         from aiohttp import ClientError
 
-        for attempt in range(1, ATTEMPTS + 1):
+        attempt = 0
+        while True:
+            attempt += 1
             pause = FIRST_PAUSE * 2 ** (attempt - 1) * (0.5 + self._jitter() / 2)
             try:
                 reply = await self._once(request, bearer)
@@ -138,7 +140,6 @@ class Http:
             if attempt == ATTEMPTS or not patient or not (limited or request.repeatable):
                 raise _busy(told, unknown=not limited)
             await self._sleep(max(pause, told or 0))
-        raise AssertionError("unreachable")  # pragma: no cover
 
     async def _once(self, request: Request, bearer: str | None) -> Reply:
         headers = dict(request.headers) | ({"Authorization": f"Bearer {bearer}"} if bearer is not None else {})

@@ -92,7 +92,7 @@ class Incoming:
             self.look("gmail")
 
     def calendar_changed(self, channel: Channel, number: int) -> None:
-        """Calendar says that something changed, with the channel's so-manieth notification."""
+        """Calendar says that something changed, in the notification of this number."""
         self._numbers[channel.id] = max(self._numbers.get(channel.id, 0), number)
         self.look("calendar")
 
@@ -196,7 +196,8 @@ class Incoming:
             _event_news(event, now) for event in changes.events[-MAX_NEWS:] if known and _change(event) not in self._own
         ]
         async with self._database.connection() as connection, connection.transaction():
-            await self._channels.note(connection, channel, number, changes.sync_token)
+            if not await self._channels.note(connection, channel, number, changes.sync_token):
+                return 0  # disconnected meanwhile
             added = await keep(connection, news, now)
         self._channels.noted(channel, number, changes.sync_token)
         return added

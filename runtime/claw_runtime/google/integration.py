@@ -26,6 +26,7 @@ from claw_runtime.google.channels import Channels
 from claw_runtime.google.consent import Consents, Started
 from claw_runtime.google.failures import consent_invalid, not_set_up, told_missing
 from claw_runtime.google.gmail import Gmail
+from claw_runtime.google.goodbye import Goodbyes
 from claw_runtime.google.http import Http
 from claw_runtime.google.incoming import Incoming
 from claw_runtime.google.places import NAMES, Places, Scope, granted, lacking
@@ -106,8 +107,8 @@ class Google:
             uid=self._uid,
             clock=clock,
         )
+        self._goodbyes = Goodbyes(self._http, self._tokens, self._places)
         self._changing = asyncio.Lock()
-        self._goodbyes: set[asyncio.Task[None]] = set()
 
     @property
     def account(self) -> Account | None:
@@ -135,9 +136,7 @@ class Google:
         """End everything that is under way."""
         await self.renewals.stop()
         await self.incoming.stop()
-        for task in self._goodbyes:
-            task.cancel()
-        await asyncio.gather(*self._goodbyes, return_exceptions=True)
+        await self._goodbyes.stop()
         await self._http.close()
 
     async def begin(self, scopes: Collection[Scope], redirect_uri: str | None) -> Started:
@@ -168,7 +167,7 @@ class Google:
         try:
             account = await self._accepted(exchanged, returned.scopes)
             async with self._changing:
-                former = self._accounts.current
+                former, channels = self._accounts.current, self._channels.all
                 await self._accounts.connect(account)
                 self._channels.forget()
         except (Problem, DatabaseAway):
@@ -179,7 +178,7 @@ class Google:
         log.info("Google was connected", extra={"scopes": sorted(account.scopes)})
         if former is not None and former.address != account.address:
             # Never for the same address, for the same reason.
-            self._say_goodbye(former)
+            self._goodbyes.say(former, channels)
         self.renewals.wake()
         return account
 
@@ -191,22 +190,13 @@ class Google:
     async def disconnect(self) -> None:
         """Forget the account here, then take the access back at Google if it answers. Raises DatabaseAway."""
         async with self._changing:
+            channels = self._channels.all
             forgotten = await self._accounts.forget()
             self._channels.forget()
         self.renewals.wake()
         if forgotten is not None:
             log.info("Google was disconnected")
-            self._say_goodbye(forgotten)
-
-    def _say_goodbye(self, account: Account) -> None:
-        """In the background: revoking ends watches and channels as well, and the customer need not wait."""
-        task = asyncio.create_task(self._goodbye(account), name="google-goodbye")
-        self._goodbyes.add(task)
-        task.add_done_callback(self._goodbyes.discard)
-
-    async def _goodbye(self, account: Account) -> None:
-        if not await self._tokens.revoke(account):
-            log.warning("the access could not be taken back at Google; the customer can do so in their account")
+            self._goodbyes.say(forgotten, channels)
 
     async def _accepted(self, exchanged: Exchanged, wanted: Sequence[Scope]) -> Account:
         """The account that these tokens are for. Raises Problem, which says what is missing."""

@@ -17,7 +17,6 @@ from claw_runtime.database import DatabaseAway
 from claw_runtime.google.account import Account, Accounts
 from claw_runtime.google.calendar import Calendar
 from claw_runtime.google.channels import Channel, Channels, hashed
-from claw_runtime.google.failures import GoogleAway
 from claw_runtime.google.gmail import Gmail
 from claw_runtime.google.incoming import Incoming
 from claw_runtime.problems import Problem
@@ -172,6 +171,6 @@ class Renewals:
     async def _closed(self, channel: Channel) -> None:
         try:
             await self._calendar.close_channel(channel.id, channel.resource_id)
-        except GoogleAway:
+        except Problem:
             log.info("a former channel could not be closed; it ends by itself")
         await self._channels.remove(channel)

@@ -9,6 +9,7 @@ from claw_crds.resource import Model, Timestamp
 from claw_runtime.google.account import Account
 from claw_runtime.google.places import Scope
 from claw_runtime.google.pushes import PubSubPush
+from claw_runtime.problems import not_configured
 from claw_runtime.routes import Call, Nothing
 from claw_runtime.text import Text
 
@@ -112,6 +113,8 @@ async def calendar_push(call: Call[Nothing, Nothing]) -> None:
 
 def _is_awaited(call: Call[PubSubPush, Nothing] | Call[Nothing, Nothing], scope: Scope) -> bool:
     """Neither a suspended assistant nor one whose plan lacks it is woken. Raises Problem while it is blank."""
+    if not call.services.prepared.is_set():
+        raise not_configured()  # what is known of the account is not read yet
     return call.configuration.state is not State.SUSPENDED and call.services.google.offered(scope)
 
 

@@ -89,6 +89,8 @@ async def test_disconnecting_forgets_here_and_revokes_there(connected: GoogleWor
         assert await tables.value(f"select count(*) from {table}") == 0
     assert connected.runtime.services.google.connections() == frozenset()
     await eventually(lambda: not connected.google.world.refresh_tokens)
+    assert connected.google.mailbox.watch is None
+    assert connected.google.agenda.channels == {}
 
 
 async def test_disconnecting_forgets_here_even_when_google_is_away(connected: GoogleWorld, tables: Tables) -> None:
