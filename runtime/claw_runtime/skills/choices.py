@@ -13,7 +13,7 @@ from claw_runtime.skills.folders import MAX_FOLDERS, ROOT, SKILL, Folders
 from claw_runtime.skills.gating import Surroundings, lacking_in_plan, missing_for_ability, missing_for_folder
 from claw_runtime.skills.rules import Folder, Skill, enabled, named, not_in_plan, resolve, winning
 from claw_runtime.usage.holdings import Holdings, skills_switched_on
-from claw_runtime.workspace.files import ANY
+from claw_runtime.workspace.writing import ANY
 
 if TYPE_CHECKING:
     from claw_runtime.database import Database

@@ -5,6 +5,9 @@ sees what is wrong with it, and the others go on working.
 """
 
 import asyncio
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING
 
@@ -18,6 +21,8 @@ if TYPE_CHECKING:
 
 ROOT = "skills"
 SKILL = "SKILL.md"
+KEPT_SECONDS = 60.0
+"""What another process writes, while one takes over from the other, is seen after so long."""
 MAX_FOLDERS = 100
 """Of the workspace. What is beyond is not looked at."""
 
@@ -28,14 +33,26 @@ Parsed = tuple[FrontMatter | None, str | None]
 class Folders:
     """Every folder that a runtime knows. The methods raise DatabaseAway."""
 
-    def __init__(self, workspace: "Workspace") -> None:
+    def __init__(self, workspace: "Workspace", monotonic: Callable[[], float] = time.monotonic) -> None:
         self._workspace = workspace
+        self._monotonic = monotonic
         self._bundled: tuple[Folder, ...] | None = None
         self._parsed: dict[tuple[str, str], Parsed] = {}
         """By name and etag."""
+        self._kept: list[_Kept] = []
+        """At most one. Another list when something has changed, so that who is reading meanwhile fills the old one."""
+        workspace.subscribe(self._forget)
 
     async def all(self) -> tuple[Folder, ...]:
-        """The bundled ones, then those of the workspace."""
+        """The bundled ones, then those of the workspace. Every question asks for them, so they are kept for a while."""
+        kept = self._kept
+        if kept and self._monotonic() < kept[0].until:
+            return kept[0].folders
+        folders = await self._look()
+        kept[:] = [_Kept(folders, self._monotonic() + KEPT_SECONDS)]
+        return folders
+
+    async def _look(self) -> tuple[Folder, ...]:
         if self._bundled is None:
             self._bundled = await asyncio.to_thread(_bundled)
         files = await self._workspace.list(f"{ROOT}/")
@@ -61,12 +78,22 @@ class Folders:
             return await asyncio.to_thread(_bundled_paths, folder)
         return tuple(file.path.removeprefix(folder) for file in await self._workspace.list(folder))
 
+    def _forget(self, paths: frozenset[str]) -> None:
+        if any(path.startswith(f"{ROOT}/") for path in paths):
+            self._kept = []
+
     async def _parse(self, file: "WorkspaceListing") -> Parsed:
         name = _name(file.path)
         if (known := self._parsed.get((name, file.etag))) is not None:
             return known
         entry = await self._workspace.read(file.path)
         return await asyncio.to_thread(examined, name, entry.content if entry is not None else "")
+
+
+@dataclass(frozen=True)
+class _Kept:
+    folders: tuple[Folder, ...]
+    until: float
 
 
 def examined(name: str, text: str) -> Parsed:
