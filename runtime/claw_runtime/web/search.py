@@ -10,7 +10,6 @@ import html
 import json
 import logging
 import re
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Annotated, Any
 
 import aiohttp
@@ -30,6 +29,7 @@ PROVIDER_SEARCH = ServerTool("web_search_20250305", "web_search", {"max_uses": 5
 SEARCH_SECONDS = 10.0
 MAX_ANSWER = 2**20
 """Bytes."""
+_NO_ANSWER = "The search answered something that cannot be understood."
 _MARKUP = re.compile(r"</?(?:strong|b|em|mark)>")
 
 
@@ -69,7 +69,7 @@ def results_in(answer: Any, count: int) -> tuple[Found, ...]:
     inner = answer.get("web", answer) if isinstance(answer, dict) else None
     entries = inner.get("results", []) if isinstance(inner, dict) else None
     if not isinstance(entries, list):
-        raise SearchFailed("The search answered something that cannot be understood.")
+        raise SearchFailed(_NO_ANSWER)
     found = []
     for entry in entries:
         try:
@@ -79,35 +79,48 @@ def results_in(answer: Any, count: int) -> tuple[Found, ...]:
     return tuple(found[:count])
 
 
-@dataclass(frozen=True)
 class SearchApi:
     """A search API. Its address is ours, not a stranger's: it may be inside."""
 
-    url: str
-    key: str | None = field(repr=False)
+    def __init__(self, url: str, key: str | None) -> None:
+        self._url = url
+        self._key = key
+        self._failing = False
 
     async def search(self, query: str, count: int) -> tuple[Found, ...]:
         """What is found, the best first. Raises SearchFailed."""
-        headers = {"Accept": "application/json"} | ({"X-Subscription-Token": self.key} if self.key else {})
+        try:
+            found = results_in(await self._answer(query, count), count)
+        except SearchFailed:
+            if not self._failing:
+                log.warning("the search API fails")
+            self._failing = True
+            raise
+        if self._failing:
+            log.info("the search API works again")
+        self._failing = False
+        return found
+
+    async def _answer(self, query: str, count: int) -> Any:
+        headers = {"Accept": "application/json"} | ({"X-Subscription-Token": self._key} if self._key else {})
         asked = {"q": query, "count": str(count)}
         try:
             async with (
                 asyncio.timeout(SEARCH_SECONDS),
                 aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()) as session,
-                session.get(self.url, params=asked, headers=headers, allow_redirects=False) as response,
+                session.get(self._url, params=asked, headers=headers, allow_redirects=False) as response,
             ):
                 status, body = response.status, await _at_most(response.content, MAX_ANSWER)
         except (aiohttp.ClientError, OSError) as error:  # a TimeoutError is an OSError
-            log.warning("the search API does not answer", extra={"cause": type(error).__name__})
+            log.info("a search got no answer", extra={"cause": type(error).__name__})
             raise SearchFailed("The search does not answer at the moment.") from None
         if status != 200:
-            log.warning("the search API refused", extra={"status": status})
+            log.info("a search was refused", extra={"status": status})
             raise SearchFailed(_refused(status))
         try:
-            return results_in(json.loads(body), count)
-        except ValueError:
-            log.warning("the search API answered no JSON")
-            raise SearchFailed("The search answered something that cannot be understood.") from None
+            return json.loads(body)
+        except (ValueError, RecursionError):
+            raise SearchFailed(_NO_ANSWER) from None
 
 
 async def _at_most(content: aiohttp.StreamReader, size: int) -> bytes:
