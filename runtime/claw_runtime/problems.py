@@ -155,14 +155,18 @@ def limit_reached(
     now: datetime,
     resets_at: datetime | None = None,
     retry_after: int | None = None,
+    note: str = "",
 ) -> Problem:
-    """`what` as in "messages a month". Retry-After is given where waiting helps: until the limit resets, if it does."""
+    """`what` as in "messages a month"; a note begins with a space.
+
+    Retry-After is given where waiting helps: until the limit resets, if it does.
+    """
     if resets_at is not None:
         retry_after = max(1, math.ceil((resets_at - now).total_seconds()))
     anew = f" They are counted anew from {resets_at:%Y-%m-%d %H:%M} UTC on." if resets_at is not None else ""
     return Problem(
         LIMIT_REACHED,
-        f"The plan {plan} includes {limit:,} {what}, and {used:,} are used.{anew}",
+        f"The plan {plan} includes {limit:,} {what}, and {used:,} are used.{note}{anew}",
         retry_after=retry_after,
         limit_name=name,
         limit=limit,

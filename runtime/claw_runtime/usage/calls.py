@@ -22,8 +22,6 @@ if TYPE_CHECKING:
 LARGEST_BLOCK = 50
 PART = 10
 """A block is at most this part of what the day has left."""
-
-
 ASK_AGAIN = timedelta(seconds=10)
 """Who goes on calling when the day's calls are used up is refused from memory for so long."""
 

@@ -13,6 +13,8 @@ Nothing is ever counted in memory alone; what the last change returned is kept t
 wake a sleeping database.
 """
 
+import asyncio
+import contextlib
 import logging
 import uuid
 from collections.abc import Callable, Sequence
@@ -22,6 +24,7 @@ from typing import TYPE_CHECKING, Any, LiteralString
 
 from claw_crds.configuration import ModelPrices, PlanConfiguration
 from claw_runtime.database import DatabaseAway
+from claw_runtime.problems import Problem
 from claw_runtime.turns.messages import Tokens
 from claw_runtime.usage import statements
 from claw_runtime.usage.calls import ApiCalls
@@ -31,7 +34,6 @@ from claw_runtime.usage.limits import Source, Underway, Usage, month_of, refusal
 
 if TYPE_CHECKING:
     from claw_runtime.database import Connection, Database
-
 
 log = logging.getLogger(__name__)
 
@@ -89,6 +91,17 @@ class UsageLedger:
 
         `turn` becomes the reservation's id. Raises Problem when a limit does not allow the turn.
         """
+        reserving = asyncio.create_task(self._reserve(plan, agent, source, tokens, turn or uuid.uuid4()))
+        try:
+            return await asyncio.shield(reserving)
+        except asyncio.CancelledError:  # whoever asked is gone, and would leave behind what nobody settles
+            with contextlib.suppress(Problem, DatabaseAway):
+                await self.give_back(await reserving)
+            raise
+
+    async def _reserve(
+        self, plan: PlanConfiguration, agent: str, source: Source, tokens: int, turn: uuid.UUID
+    ) -> Reservation:
         now = self._clock()
         month = month_of(now)
         async with self._database.connection() as connection:
@@ -101,7 +114,7 @@ class UsageLedger:
                 underway = Underway(streams=held["streams"], tokens=held["tokens"])
                 problem = refusal(plan, usage, underway, source, tokens, now)
                 reservation = Reservation(
-                    id=turn or uuid.uuid4(),
+                    id=turn,
                     period_start=month,
                     source=source,
                     room=room(plan, usage, underway, tokens),
@@ -110,14 +123,14 @@ class UsageLedger:
                     prices=plan.prices,
                 )
                 if problem is None:
-                    usage = await self._reserve(connection, reservation, agent, now)
+                    usage = await self._hold(connection, reservation, agent, now)
             self.remember(usage)
         if problem is not None:
             raise problem
         self._leases.hold(reservation.id)
         return reservation
 
-    async def _reserve(self, connection: "Connection", reservation: Reservation, agent: str, now: datetime) -> Usage:
+    async def _hold(self, connection: "Connection", reservation: Reservation, agent: str, now: datetime) -> Usage:
         wish = _values(reservation) | {
             "agent": agent,
             "expires": now + LEASE,
@@ -141,7 +154,10 @@ class UsageLedger:
         return usage
 
     async def give_back(self, reservation: Reservation, spent: Sequence[Spent] = ()) -> None:
-        """Undo the reservation, but for what was spent. Doing so twice, or after it was settled, changes nothing."""
+        """Undo the reservation, but for what was spent. Doing so twice, or after it was settled, changes nothing.
+
+        Nor does it after the reservation expired: what it needed is counted then instead of what it spent.
+        """
         self._leases.drop(reservation.id)
         async with self._database.connection() as connection:
             async with connection.transaction():

@@ -108,5 +108,12 @@ def refusal(
     if tokens is None or used + max(1, needed) <= tokens:
         return None
     return limit_reached(
-        "tokensPerMonth", "tokens a month", plan=name, limit=tokens, used=used, now=now, resets_at=month
+        "tokensPerMonth",
+        "tokens a month",
+        plan=name,
+        limit=tokens,
+        used=used,
+        now=now,
+        resets_at=month,
+        note="" if used >= tokens else " What is left is too little for this question.",
     )

@@ -31,14 +31,17 @@ _FILES: LiteralString = "select pg_database_size(current_database()) as bytes"
 _TABLES: LiteralString = """
 select c.oid::regclass::text as name, pg_total_relation_size(c.oid) as bytes,
        pg_table_size(c.oid) as rows_bytes, pg_relation_size(c.oid) as main_bytes,
-       current_setting('block_size')::int as page
+       current_setting('block_size')::int as page,
+       (select string_agg(format('coalesce(pg_column_size(t.%I), 0)', a.attname), ' + ') from pg_attribute a
+         where a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped) as row_bytes
   from pg_class c join pg_namespace n on n.oid = c.relnamespace
  where c.relkind = 'r' and n.nspname = current_schema() and pg_relation_size(c.oid) > 0
 """
 
-# PostgreSQL keeps 28 bytes for each row besides its values.
+# PostgreSQL keeps 28 bytes for each row besides its values. The size of a long value is asked for and not the value,
+# which may be in another file and is not read.
 _SAMPLE: LiteralString = """
-select coalesce(sum(pg_column_size(t.*) + 28), 0) as bytes from {table} t tablesample system ({percent})
+select coalesce(sum({row_bytes} + 28), 0) as bytes from {table} t tablesample system ({percent})
 """
 
 
@@ -110,7 +113,9 @@ class Storage:
         for table in await cursor.fetchall():
             pages = max(1, table["main_bytes"] // table["page"])
             percent = min(100.0, 100.0 * SAMPLED_PAGES / pages)
-            sample = sql.SQL(_SAMPLE).format(table=sql.SQL(table["name"]), percent=sql.Literal(percent))
+            sample = sql.SQL(_SAMPLE).format(
+                row_bytes=sql.SQL(table["row_bytes"]), table=sql.SQL(table["name"]), percent=sql.Literal(percent)
+            )
             row = await (await connection.execute(sample)).fetchone()
             sampled = int(row["bytes"]) if row is not None else 0
             filled = min(1.0, sampled * 100.0 / percent / table["rows_bytes"])

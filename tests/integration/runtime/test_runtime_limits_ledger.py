@@ -158,6 +158,23 @@ async def test_giving_back_counts_what_was_spent_and_a_second_time_nothing(books
     assert (await month(tables))["messages_used"] == 1
 
 
+async def test_who_goes_while_it_is_reserved_leaves_nothing_behind(books: Books, tables: Tables) -> None:
+    async def ask_and_go(pauses: int) -> None:
+        asking = asyncio.create_task(books.usage.reserve(plan(), "main", tokens=1))
+        for _ in range(pauses):
+            await asyncio.sleep(0)
+        asking.cancel()
+        outcomes = await asyncio.gather(asking, return_exceptions=True)
+        if isinstance(outcomes[0], Reservation):  # it was quicker
+            await books.usage.give_back(outcomes[0])
+
+    for pauses in range(40):
+        await ask_and_go(pauses)
+
+    assert await tables.value("select count(*) from reservations") == 0
+    assert await tables.value("select coalesce(sum(messages_used), 0) from usage") == 0
+
+
 async def test_a_turn_is_booked_where_it_began_and_the_new_month_begins_at_nothing(
     books: Books, tables: Tables, clock: Clock
 ) -> None:
