@@ -7,7 +7,7 @@ are fused by reciprocal rank, which needs no agreement on what a score means.
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 
 K1 = 1.2
@@ -32,7 +32,7 @@ class Term:
     weight: float
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Hit:
     """A chunk that may be an answer."""
 
@@ -43,7 +43,6 @@ class Hit:
     dated: datetime | None
     counts: Mapping[str, int]
     """How often it has the terms."""
-    score: float = 0.0
     similarity: float | None = None
     """Cosine of the vectors of question and chunk, where there are any."""
 
@@ -77,39 +76,40 @@ def best_possible(terms: Iterable[Term]) -> float:
     return sum(term.weight for term in terms)
 
 
-def scored(hits: Sequence[Hit], asked: Iterable[Term], average: float, step: int) -> list[Hit]:
-    """The hits with their scores: of every term the best that the hit or, for less, a neighbour has.
+def scored(hits: Sequence[Hit], asked: Iterable[Term], average: float, step: int) -> dict[int, float]:
+    """Ids to scores: of every term the best that the hit or, for less, a neighbour has.
 
     Neighbours are of the same thread and at most REACH steps away. So the turn that answers is found by the turn that
     asks, and a turn that has one half of the question by another one that has the other half.
     """
     terms = tuple(asked)
-    own = {hit.id: parts(hit, terms, average) for hit in hits}
-    threads: dict[str, list[Hit]] = {}
+    threads: dict[str, list[tuple[Hit, dict[str, float]]]] = {}
     for hit in hits:
-        threads.setdefault(hit.thread, []).append(hit)
+        threads.setdefault(hit.thread, []).append((hit, parts(hit, terms, average)))
+    scores = {}
+    for together in threads.values():
+        giving = [entry for entry in together if entry[1]]
+        for hit, own in together:
+            best = dict(own)
+            for other, theirs in giving:
+                steps = -(-abs(other.place - hit.place) // step)
+                if other is hit or steps > REACH:
+                    continue
+                share = NEIGHBOUR_SHARE ** max(steps, 1)
+                for stem, part in theirs.items():
+                    if share * part > best.get(stem, 0.0):
+                        best[stem] = share * part
+            scores[hit.id] = sum(best.values())
+    return scores
 
-    def score(hit: Hit) -> float:
-        best = dict(own[hit.id])
-        for other in threads[hit.thread]:
-            steps = math.ceil(abs(other.place - hit.place) / step)
-            if other.id == hit.id or steps > REACH:
-                continue
-            share = NEIGHBOUR_SHARE ** max(steps, 1)
-            for stem, part in own[other.id].items():
-                best[stem] = max(best.get(stem, 0.0), share * part)
-        return sum(best.values())
 
-    return [replace(hit, score=score(hit)) for hit in hits]
-
-
-def faded(hit: Hit, now: datetime) -> float:
-    """Its score, less for what it has lost with age."""
-    if hit.dated is None:
-        return hit.score
-    days = max(0.0, (now - hit.dated).total_seconds() / 86_400)
+def faded(score: float, dated: datetime | None, now: datetime) -> float:
+    """The score, less for what it has lost since that date; None does not fade."""
+    if dated is None:
+        return score
+    days = max(0.0, (now - dated).total_seconds() / 86_400)
     fresh: float = 0.5 ** (days / HALF_LIFE_DAYS)
-    return hit.score * (1 - FADING_SHARE + FADING_SHARE * fresh)
+    return score * (1 - FADING_SHARE + FADING_SHARE * fresh)
 
 
 def fused(orders: Iterable[Sequence[int]]) -> dict[int, float]:

@@ -64,7 +64,7 @@ class MemorySearch:
         behind = not await self._indexer.ready(dictionary)
         # Before a connection is taken: the embedder is somewhere in the network.
         vector = await self._vector(query)
-        hits: list[Hit] = []
+        hits: list[tuple[Hit, float]] = []
         near: list[Hit] = []
         async with self._database.connection() as connection:
             filters = await _filters(connection, query, dictionary)
@@ -104,11 +104,11 @@ class MemorySearch:
             return NO_MEANING if query.mode == "vector" else None
         return self._meaning.problem if query.mode != "keyword" else None
 
-    def _ordered(self, hits: Sequence[Hit], near: Sequence[Hit], query: MemoryQuery) -> list[Answer]:
+    def _ordered(self, hits: Sequence[tuple[Hit, float]], near: Sequence[Hit], query: MemoryQuery) -> list[Answer]:
         """The hits that are good enough, the best first, as many as may be needed."""
         now = self._clock()
-        by_words = {hit.id: ranking.faded(hit, now) for hit in hits if hit.score > 0}
-        relevance = {hit.id: min(hit.score, 1.0) for hit in hits}
+        by_words = {hit.id: ranking.faded(score, hit.dated, now) for hit, score in hits}
+        relevance = {hit.id: min(score, 1.0) for hit, score in hits}
         for hit in near:
             relevance[hit.id] = max(relevance.get(hit.id, 0.0), hit.similarity or 0.0)
         score = by_words

@@ -6,7 +6,7 @@ have one. PostgreSQL then orders these roughly, so that only the best are looked
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
 from typing import TYPE_CHECKING, Any, LiteralString
@@ -27,11 +27,11 @@ MAX_TERMS = 12
 MAX_CORRECTED = 4
 STOP_SHARE = 0.1
 """Of its weight that a word keeps which says nothing in the customer's language: in a small memory, "who" is rare."""
-CANDIDATES = 1500
+CANDIDATES = 1200
 NEWEST = 400
-CLOSELY = 100
+CLOSELY = 80
 """The best by the rough order."""
-LIFTING = 30
+LIFTING = 12
 """The best, whose neighbours are looked at as well."""
 
 
@@ -107,8 +107,8 @@ async def stems(connection: "Connection", text: str, dictionary: str) -> tuple[s
     return tuple(row["stem"] for row in await cursor.fetchall())
 
 
-async def by_words(connection: "Connection", asked: Asked, filters: Filters, wanted: int) -> list[Hit]:
-    """The chunks that have the words, and the neighbours of the best, scored from 0 to about 1, in no order."""
+async def by_words(connection: "Connection", asked: Asked, filters: Filters, wanted: int) -> list[tuple[Hit, float]]:
+    """The chunks that have the words, and the neighbours of the best, with scores from 0 to about 1, in no order."""
     if not asked.terms:
         return []
     rare = ranking.probes(asked.terms, CANDIDATES)
@@ -121,8 +121,8 @@ async def by_words(connection: "Connection", asked: Asked, filters: Filters, wan
         hits |= await _fetch(connection, _NEWEST, asked, filters, _query([[term] for term in left]))
     best = sorted(hits.values(), key=lambda hit: -sum(ranking.parts(hit, asked.terms, asked.average).values()))
     around = await _neighbours(connection, best, filters)
-    scored = ranking.scored([*best, *around], asked.terms, asked.average, STEP)
-    return [replace(hit, score=hit.score / asked.best_possible) for hit in scored]
+    scores = ranking.scored([*best, *around], asked.terms, asked.average, STEP)
+    return [(hit, scores[hit.id] / asked.best_possible) for hit in (*best, *around) if scores[hit.id] > 0]
 
 
 async def _fetch(

@@ -15,8 +15,8 @@ from claw_runtime.memory.words import LONGEST_WORD, words
 NOW = datetime(2026, 11, 23, tzinfo=UTC)
 
 
-def hit(number: int, *, score: float = 0.0, thread: str = "t", place: int = 0, **counts: int) -> Hit:
-    return Hit(number, thread, place, 10, None, counts, score)
+def hit(number: int, *, thread: str = "t", place: int = 0, **counts: int) -> Hit:
+    return Hit(number, thread, place, 10, None, counts)
 
 
 def test_words_have_one_spelling_and_come_without_accents_as_well() -> None:
@@ -146,19 +146,15 @@ def test_a_neighbour_gives_what_a_turn_lacks_and_a_stranger_gives_nothing() -> N
     question, answer, much_later = hit(1, place=16, dog=1, name=1), hit(2, place=32), hit(3, place=160)
     half, elsewhere = hit(4, place=48, dog=1), hit(5, thread="other", place=32)
 
-    given = scored([question, answer, much_later, half, elsewhere], terms, 10, 16)
-    scores = {entry.id: entry.score for entry in given}
+    scores = scored([question, answer, much_later, half, elsewhere], terms, 10, 16)
 
     assert scores[1] > scores[4] > scores[2] > 0
     assert scores[3] == scores[5] == 0
 
 
 def test_what_is_old_fades_a_little_and_what_has_no_date_does_not() -> None:
-    old = Hit(1, "t", 0, 10, NOW - timedelta(days=3650), {}, 1.0)
-    fresh = Hit(2, "t", 0, 10, NOW, {}, 1.0)
-
-    assert faded(fresh, NOW) == faded(hit(3, score=1.0), NOW) == 1.0
-    assert 0.8 < faded(old, NOW) < 0.9
+    assert faded(1.0, NOW, NOW) == faded(1.0, None, NOW) == faded(1.0, NOW + timedelta(days=1), NOW) == 1.0
+    assert 0.8 < faded(1.0, NOW - timedelta(days=3650), NOW) < 0.9
 
 
 def test_orders_are_fused_by_rank() -> None:
