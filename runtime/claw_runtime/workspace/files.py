@@ -1,8 +1,8 @@
 """The workspace: the files that make the assistant itself. The database has the truth, the disk a mirror of it.
 
 The disk of a compute may be gone after the next deployment, so what is written goes into the database first, and then
-to the disk, where programs of the instance find it. What they change there is taken in; see `mirror.py`. Nobody's words
-are lost to the next writer: what a file held before is its history.
+to the disk, where programs of the instance find it. What they change there is taken in; `reconciling.py` has the rule.
+Nobody's words are lost to the next writer: what a file held before is its history.
 """
 
 import asyncio
@@ -11,27 +11,23 @@ from contextlib import asynccontextmanager
 from datetime import UTC, date, datetime, tzinfo
 from pathlib import Path
 from typing import TYPE_CHECKING
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from claw_crds.configuration import RuntimeConfiguration
 from claw_runtime.database import DatabaseAway
 from claw_runtime.problems import PRECONDITION_REQUIRED, Problem, not_found
 from claw_runtime.workspace import rows
 from claw_runtime.workspace.folders import MAIN, SHARED, folder_of
-from claw_runtime.workspace.initial import agent_files, initial_files, wanting
+from claw_runtime.workspace.initial import agent_files, initial_files, wanting, zone_of
 from claw_runtime.workspace.mirror import Mirror
-from claw_runtime.workspace.paths import FOLLOW_THE_CONFIGURATION, normal, writable
+from claw_runtime.workspace.paths import FOLLOW_THE_CONFIGURATION, is_path, normal, writable
 from claw_runtime.workspace.rows import Author, Version, WorkspaceEntry, WorkspaceListing
 from claw_runtime.workspace.sections import prompt_paths, prompt_sections
 from claw_runtime.workspace.syncing import bring_into_step
 from claw_runtime.workspace.watching import Watcher
-from claw_runtime.workspace.writing import WorkspaceConflict, Writing
+from claw_runtime.workspace.writing import Writing
 
 if TYPE_CHECKING:
     from claw_runtime.database import Database
-
-ANY = "*"
-"""Instead of an etag: whatever the file holds, as long as there is one."""
 
 # Within Workspace, `list` is its method.
 Listings = list[WorkspaceListing]
@@ -61,6 +57,7 @@ class Workspace:
         self._zone: tzinfo = UTC
         self._subscribers: list[Changed] = []
         self._watcher = Watcher(directory, self._disk_changed, quiet_seconds) if quiet_seconds is not None else None
+        self._behind = False
         # One write at a time, or the disk might end with the older of two contents.
         self._lock = asyncio.Lock()
 
@@ -70,8 +67,10 @@ class Workspace:
 
     async def read(self, path: str) -> WorkspaceEntry | None:
         """A file; None when there is none."""
+        if not is_path(path := normal(path)):
+            return None
         async with self._database.connection() as connection:
-            return await rows.entry(connection, normal(path))
+            return await rows.entry(connection, path)
 
     async def list(self, prefix: str = "") -> Listings:
         """All files whose path begins like this, by path."""
@@ -87,9 +86,7 @@ class Workspace:
         """
         path = writable(path)
         async with self._writing() as writing:
-            old = await rows.entry(writing.connection, path)
-            if (create and old is not None) or not _matches(old, if_match):
-                raise WorkspaceConflict(path)
+            await writing.expect(path, if_match, create=create)
             return await writing.put(path, content, author)
 
     async def delete(self, path: str, if_match: str | None, author: Author = "customer") -> None:
@@ -104,8 +101,7 @@ class Workspace:
                 raise not_found(f"file {path} in the workspace")
             if if_match is None:
                 raise Problem(PRECONDITION_REQUIRED, f"Say in If-Match which {path} is to be deleted; `*` is any.")
-            if not _matches(old, if_match):
-                raise WorkspaceConflict(path)
+            await writing.expect(path, if_match)
             await writing.remove(old, author)
 
     async def history(self, path: str) -> Versions:
@@ -152,7 +148,7 @@ class Workspace:
         What exists stays as it is, and what somebody deleted stays away. The first day's note is only written into a
         workspace that has no note yet.
         """
-        self._zone = _zone(configuration.customer.timezone)
+        self._zone = zone_of(configuration)
         files = await asyncio.to_thread(initial_files, configuration, self._today())
         async with self._writing() as writing:
             await self._seed(writing, files)
@@ -172,14 +168,13 @@ class Workspace:
         """
         async with self._lock:
             look, is_known = await self._mirror.look()
-            everything = everything or not is_known
-            if not (everything or look.changed):
-                return
-            async with self._transaction() as writing:
-                refused = await bring_into_step(writing, self._mirror, look, everything=everything)
-            await self._mirror.follow(writing.stale | writing.changed, writing.taken)
+            refused = look.unreadable
+            everything = everything or self._behind or not is_known
+            if everything or look.changed:
+                async with self._transaction() as writing:
+                    refused = await bring_into_step(writing, self._mirror, look, everything=everything)
+                await self._done(writing)
             self._mirror.refuse(refused)
-        self._tell(writing)
 
     async def seed_agent(self, agent_id: str, configuration: RuntimeConfiguration, name: str | None = None) -> None:
         """Give an agent its folder, with the files that it lacks. Raises InvalidPath, WorkspaceFull."""
@@ -191,11 +186,9 @@ class Workspace:
 
     async def remove_agent(self, agent_id: str) -> None:
         """Delete the agent's folder and its history. Of `main` there is nothing to remove."""
-        if agent_id == MAIN:
-            return
-        async with self._writing() as writing:
-            gone = await rows.forget(writing.connection, folder_of(agent_id))
-            writing.changed |= dict.fromkeys(gone)
+        if agent_id != MAIN:
+            async with self._writing() as writing:
+                writing.changed |= dict.fromkeys(await rows.forget(writing.connection, folder_of(agent_id)))
 
     async def prompt_sections(self, agent_id: str = MAIN, only: Sequence[str] | None = None) -> Sections:
         """Name and text of what the agent reads with every question, in order and cut to its caps.
@@ -227,8 +220,7 @@ class Workspace:
                 for path, text in (await self._mirror.overtaken(writing.changed)).items():
                     if text != writing.changed[path]:
                         await writing.lose(path, text, "disk")
-            await self._mirror.follow(writing.changed)
-        self._tell(writing)
+            await self._done(writing)
 
     @asynccontextmanager
     async def _transaction(self) -> AsyncIterator[Writing]:
@@ -239,10 +231,14 @@ class Workspace:
             if writing.has_kept:
                 await rows.trim(connection)
 
-    def _tell(self, writing: Writing) -> None:
+    async def _done(self, writing: Writing) -> None:
+        """Tell whoever listens, then the disk. Where that is cut short, the next look compares all files."""
+        self._behind = True
         if writing.changed:
             for callback in self._subscribers:
                 callback(frozenset(writing.changed))
+        await self._mirror.follow(writing.stale | writing.changed, writing.taken)
+        self._behind = False
 
     async def _disk_changed(self) -> None:
         while True:
@@ -253,16 +249,3 @@ class Workspace:
 
     def _today(self) -> date:
         return self._clock().astimezone(self._zone).date()
-
-
-def _matches(entry: WorkspaceEntry | None, if_match: str | None) -> bool:
-    if if_match is None:
-        return True
-    return entry is not None and if_match in (ANY, entry.etag)
-
-
-def _zone(name: str) -> tzinfo:
-    try:
-        return ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError):
-        return UTC

@@ -5,9 +5,10 @@ so they follow it: STATE.json for the assistant, `.env` for programs.
 """
 
 from collections.abc import Collection, Iterator, Mapping
-from datetime import date
+from datetime import UTC, date, tzinfo
 from importlib import import_module
 from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from claw_crds.configuration import RuntimeConfiguration
 from claw_runtime.workspace.content import etag_of
@@ -57,6 +58,14 @@ def wanting(
                 yield path, content
         elif path not in existing and path not in deleted and not (has_notes and is_note(path)):
             yield path, content
+
+
+def zone_of(configuration: RuntimeConfiguration) -> tzinfo:
+    """The customer's time zone, or UTC when there is none of this name."""
+    try:
+        return ZoneInfo(configuration.customer.timezone)
+    except (ZoneInfoNotFoundError, ValueError):
+        return UTC
 
 
 def note_of(day: date) -> str:

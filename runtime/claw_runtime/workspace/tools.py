@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 from pydantic import Field, StringConstraints
 
+from claw_runtime.text import Text
 from claw_runtime.tools import Proposal, Tool, ToolContext, ToolInput, ToolRefused, ToolResult
 from claw_runtime.workspace.content import MAX_CHARACTERS
 from claw_runtime.workspace.files import Workspace
@@ -19,14 +20,14 @@ from claw_runtime.workspace.steering import steers, summary
 MAX_LISTED = 300
 MAX_LINES = 500
 
-Path = Annotated[str, StringConstraints(min_length=1, max_length=300), Field(description="As list_files names it.")]
-Content = Annotated[str, StringConstraints(max_length=MAX_CHARACTERS)]
+Path = Annotated[Text, StringConstraints(min_length=1, max_length=300), Field(description="As list_files names it.")]
+Content = Annotated[Text, StringConstraints(max_length=MAX_CHARACTERS)]
 
 
 class ListFiles(ToolInput):
     """Which files."""
 
-    folder: str = Field(default="", max_length=300, description="Only files below it, for example memory")
+    folder: Text = Field(default="", max_length=300, description="Only files below it, for example memory")
 
 
 class ReadFile(ToolInput):

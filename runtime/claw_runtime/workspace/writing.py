@@ -16,6 +16,8 @@ from claw_runtime.workspace.rows import Author, Ended, WorkspaceEntry
 
 if TYPE_CHECKING:
     from claw_runtime.database import Connection
+ANY = "*"
+"""Instead of an etag: whatever the file holds, as long as there is one."""
 
 
 class WorkspaceConflict(Problem):
@@ -49,6 +51,14 @@ class Writing:
         self.taken: dict[str, Seen | None] = {}
         """What was taken in from the disk, as it was there."""
         self._now = now
+
+    async def expect(self, path: str, if_match: str | None, *, create: bool = False) -> None:
+        """Raises WorkspaceConflict when the file is another than the one with this etag; with `create`, than none."""
+        if if_match is None and not create:
+            return
+        old = await rows.entry(self.connection, path)
+        if (old is not None) if create else (old is None or if_match not in (ANY, old.etag)):
+            raise WorkspaceConflict(path)
 
     async def put(self, path: str, content: str, author: Author) -> WorkspaceEntry:
         """Let the file hold this. Raises InvalidPath, InvalidContent, ContentTooLarge, WorkspaceFull."""

@@ -63,4 +63,4 @@ def place(url: str, secret: str) -> dict[str, object]:
         "configuration_token_sha256": "0" * 64,
         "model_api_key": "x",
     }
-    return {name: getattr(Settings(**(members | given)), name) for name in given}  # type: ignore[arg-type]  # parsed there
+    return {name: getattr(Settings(**(members | given)), name) for name in given}

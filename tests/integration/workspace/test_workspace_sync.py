@@ -4,12 +4,14 @@ import asyncio
 import os
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from claw_runtime.database import Database
 from claw_runtime.workspace.disk import MANIFEST
 from claw_runtime.workspace.files import Workspace
+from claw_runtime.workspace.mirror import Mirror
 from tests.clock import Clock
 from tests.unit.templates.pro_customer import PRO
 
@@ -207,3 +209,28 @@ async def test_a_disk_full_of_files_is_left_alone(
     (disk / "notes.md").unlink()
     await workspace.sync(everything=False)
     assert await content(workspace) == "one"
+
+
+async def test_a_write_that_is_cut_short_is_made_up_for(
+    workspace: Workspace, disk: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    heard: list[frozenset[str]] = []
+    workspace.subscribe(heard.append)
+    entered = asyncio.Event()
+    follow = Mirror.follow
+
+    async def slow(mirror: Mirror, *given: Any) -> None:
+        entered.set()
+        await asyncio.sleep(60)
+
+    monkeypatch.setattr(Mirror, "follow", slow)
+    writing = asyncio.create_task(workspace.write("notes.md", "two"))
+    await entered.wait()
+    writing.cancel()
+    await asyncio.gather(writing, return_exceptions=True)
+    monkeypatch.setattr(Mirror, "follow", follow)
+    assert await content(workspace) == "two"
+    assert heard == [frozenset({"notes.md"})]
+    assert (disk / "notes.md").read_text() == "one"
+    await workspace.sync(everything=False)
+    assert (disk / "notes.md").read_text() == "two"

@@ -4,6 +4,7 @@ import uuid
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
 from claw_runtime.tools import Source, Tool, ToolContext, ToolRefused, ToolResult
 from claw_runtime.workspace.files import Workspace
@@ -166,3 +167,17 @@ async def test_whoever_listens_learns_what_changed_after_it_did(hands: Hands) ->
     await hands("write_file", path="notes.md", content="one")
     await hands("delete_file", path="notes.md")
     assert heard == [frozenset({"notes.md"})] * 2
+
+
+@pytest.mark.parametrize("text", ["a\x00b", "a\ud800b"])
+async def test_what_no_database_keeps_is_the_models_mistake(hands: Hands, text: str) -> None:
+    attempts: dict[str, dict[str, Any]] = {
+        "list_files": {"folder": text},
+        "read_file": {"path": text},
+        "write_file": {"path": "SOUL.md", "content": text},
+        "edit_file": {"path": "SOUL.md", "old": "You", "new": text},
+        "delete_file": {"path": text},
+    }
+    for name, given in attempts.items():
+        with pytest.raises(ValidationError):
+            await hands(name, **given)
