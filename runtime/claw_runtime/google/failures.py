@@ -1,5 +1,8 @@
 """What can go wrong with Google, as the customer and the assistant are told."""
 
+from collections.abc import Sequence
+
+from claw_runtime.google.places import NAMES, Scope
 from claw_runtime.problems import (
     CONSENT_INVALID,
     INTEGRATION_AWAY,
@@ -11,6 +14,9 @@ from claw_runtime.problems import (
 
 RECONNECT = "Google no longer accepts the access that was given. Connect Google again."
 UNREADABLE = "The stored access to Google cannot be read with this installation's key. Connect Google again."
+NO_LASTING_ACCESS = (
+    "Google gave access for an hour only. Remove this assistant at myaccount.google.com/connections, and connect again."
+)
 
 
 class GoogleAway(Problem):
@@ -53,3 +59,11 @@ def told_missing(missing: tuple[str, ...]) -> str:
 def consent_invalid(detail: str) -> Problem:
     """What came back from the consent page cannot be used."""
     return Problem(CONSENT_INVALID, detail)
+
+
+def not_allowed(wanted: Sequence[Scope]) -> Problem:
+    """The customer left a box empty on Google's page."""
+    names = " and ".join(NAMES[scope] for scope in wanted)
+    return consent_invalid(
+        f"Nothing was connected: on Google's page, {names} was not allowed. Tick all boxes, and connect again."
+    )

@@ -24,7 +24,7 @@ from claw_runtime.google.calendar import Calendar
 from claw_runtime.google.certificates import Certificates, Unverified
 from claw_runtime.google.channels import Channels
 from claw_runtime.google.consent import Consents, Started
-from claw_runtime.google.failures import consent_invalid, not_set_up, told_missing
+from claw_runtime.google.failures import NO_LASTING_ACCESS, consent_invalid, not_allowed, not_set_up, told_missing
 from claw_runtime.google.gmail import Gmail
 from claw_runtime.google.goodbye import Goodbyes
 from claw_runtime.google.http import Http
@@ -202,9 +202,9 @@ class Google:
         """The account that these tokens are for. Raises Problem, which says what is missing."""
         scopes = granted(exchanged.scope, wanted)
         if not scopes:
-            raise consent_invalid(_told_ungranted(wanted))
+            raise not_allowed(wanted)
         if exchanged.refresh_token is None:
-            raise consent_invalid(_NO_LASTING_ACCESS)
+            raise consent_invalid(NO_LASTING_ACCESS)
         return Account(
             id=uuid.uuid4(),
             address=await self._address_in(exchanged.id_token),
@@ -230,16 +230,6 @@ class Google:
 
     def _uid(self) -> str:
         return self._configured().instance.uid
-
-
-_NO_LASTING_ACCESS = (
-    "Google gave access for an hour only. Remove this assistant at myaccount.google.com/connections, and connect again."
-)
-
-
-def _told_ungranted(scopes: Sequence[Scope]) -> str:
-    wanted = " and ".join(NAMES[scope] for scope in scopes)
-    return f"Nothing was connected: on Google's page, {wanted} was not allowed. Tick all boxes, and connect again."
 
 
 def _vault(key: str) -> Vault:

@@ -120,5 +120,5 @@ def _notice(data: str) -> _Notice | None:
 
 
 def _unproved(source: str, why: str) -> Problem:
-    log.warning("a push was refused", extra={"source": source, "why": why})
+    log.info("a push was refused", extra={"source": source, "why": why})
     return Problem(UNVERIFIED, "It is not proved that Google sent this.")
