@@ -124,6 +124,10 @@ class RuntimeMails:
         if proven is None:
             detail = "The customer has to sign in to their account by mail first: then it is known whose address it is."
             return problem(403, "The address is not proven", detail)
+        today = now.astimezone(UTC).date()
+        await connection.execute(
+            "DELETE FROM runtime_mails WHERE instance = %s AND day < %s", [runtime.instance, today]
+        )
         counted = await fetch_one(
             connection,
             """
@@ -131,7 +135,7 @@ class RuntimeMails:
             ON CONFLICT (instance, day) DO UPDATE SET mails = counted.mails + 1 WHERE counted.mails < %s
             RETURNING mails
             """,
-            [runtime.instance, now.astimezone(UTC).date(), MAILS_A_DAY],
+            [runtime.instance, today, MAILS_A_DAY],
         )
         if counted is None:
             seconds = _until_midnight(now)
