@@ -80,6 +80,7 @@ class Briefings:
         self._clock = clock
         self._monotonic = monotonic
         self._kept: dict[tuple[str, tuple[str, ...] | None], _Kept] = {}
+        self._tokens_of_tools: dict[tuple[str, ...], int] = {}
         workspace.subscribe(self._forget)
 
     async def make(self, asked: Asked) -> Briefing:
@@ -108,7 +109,7 @@ class Briefings:
         quotable += [proposal.summary for proposal in asked.waiting]
         quotable += [text for text in (configuration.assistant.instructions, agent.instructions) if text]
         guard = self._leaks.guard(conversation, stable, volatile, quotable, asked.question)
-        return Briefing(prompt, guard, _length(prompt))
+        return Briefing(prompt, guard, sum(map(tokens_of, (stable, volatile, asked.question))) + self._of_tools(prompt))
 
     async def _recalled(self, asked: Asked, skills: frozenset[str]) -> Sequence[FoundMemory]:
         if "memory" not in skills or asked.source != "chat":
@@ -129,6 +130,14 @@ class Briefings:
         memo[agent_id, only] = _Kept(today, self._monotonic() + KEPT_SECONDS, sections)
         return sections
 
+    def _of_tools(self, prompt: Prompt) -> int:
+        """About how long the tools are. They are the same for most questions, and slow to write down."""
+        names = tuple(tool.name for tool in prompt.tools)
+        if names not in self._tokens_of_tools:
+            schemas = (tool.options if isinstance(tool, ServerTool) else tool.input_schema for tool in prompt.tools)
+            self._tokens_of_tools[names] = sum(tokens_of(json.dumps(schema)) for schema in schemas)
+        return self._tokens_of_tools[names]
+
     def _forget(self, _: frozenset[str]) -> None:
         self._kept = {}
 
@@ -138,9 +147,3 @@ class _Kept:
     day: date
     until: float
     sections: Sections
-
-
-def _length(prompt: Prompt) -> int:
-    tools = [tool.options if isinstance(tool, ServerTool) else tool.input_schema for tool in prompt.tools]
-    texts = (prompt.stable, prompt.question, prompt.volatile, *map(json.dumps, tools))
-    return sum(map(tokens_of, texts))

@@ -14,19 +14,18 @@ from uuid import UUID, uuid4
 from claw_crds.configuration import RuntimeConfiguration
 from claw_runtime import skills as skill_rules
 from claw_runtime.problems import Problem
-from claw_runtime.skills import Skill, Skills, enabled
-from claw_runtime.tools import ToolContext
+from claw_runtime.skills import Skill, Skills
 from claw_runtime.turns import confirmations as rules
 from claw_runtime.turns.agents import Admitted, Agents
 from claw_runtime.turns.bounds import LEAST_ANSWER
 from claw_runtime.turns.briefing import Asked, Briefing, Briefings
-from claw_runtime.turns.compaction import Compaction, due, fitted
+from claw_runtime.turns.compaction import Compaction, due, fitted, tokens_in
 from claw_runtime.turns.confirmations import Confirmations, Waiting
 from claw_runtime.turns.exchange import DEFAULT_AGENT, ChatReply, ChatRequest, Considered, Occasion
 from claw_runtime.turns.history import as_messages
 from claw_runtime.turns.idempotency import Idempotency, Replay
 from claw_runtime.turns.listening import Listener, Patient
-from claw_runtime.turns.loop import Loop, Thought
+from claw_runtime.turns.loop import Loop
 from claw_runtime.turns.messages import Prompt, ToolUse
 from claw_runtime.turns.recording import Recorder
 from claw_runtime.turns.strands import Strand, find_strand
@@ -174,32 +173,16 @@ class Chat:
         return _Opened(strand, agent, waiting)
 
     async def _begin(self, asked: Asked, briefing: Briefing, turn_id: UUID | None) -> Turn:
-        configuration, strand = asked.configuration, asked.strand
-        # What must not be said is worked out beside the reservation: it takes milliseconds, and so does that.
-        reservation, what_may_be_said = await asyncio.gather(
-            self._usage.reserve(
-                configuration.plan,
-                asked.agent.id,
-                source="heartbeat" if asked.source == "heartbeat" else "chat",
-                tokens=briefing.tokens + LEAST_ANSWER,
-                turn=turn_id,
-            ),
-            asyncio.to_thread(briefing.guard.filter),
+        """Reserve what it may take. Nothing is awaited after that, so whoever leaves now leaves no reservation."""
+        history = min(tokens_in(asked.strand), self._compaction.window.room(briefing.tokens))
+        reservation = await self._usage.reserve(
+            asked.configuration.plan,
+            asked.agent.id,
+            source="heartbeat" if asked.source == "heartbeat" else "chat",
+            tokens=briefing.tokens + history + LEAST_ANSWER,
+            turn=turn_id,
         )
-        context = ToolContext(
-            configuration, asked.agent.id, strand.id, reservation.id, source=asked.source, guard=briefing.guard
-        )
-        return Turn(
-            configuration=configuration,
-            model=briefing.prompt.model,
-            skills=enabled(asked.skills),
-            strand=strand,
-            question=asked.question,
-            reservation=reservation,
-            context=context,
-            thought=Thought(what_may_be_said),
-            keyed=turn_id is not None,
-        )
+        return Turn.of(asked, briefing, reservation, keyed=turn_id is not None)
 
     async def _with_history(self, turn: Turn, briefing: Briefing) -> Prompt:
         """The prompt with the conversation, which is made shorter first when it has become too long."""
@@ -229,6 +212,8 @@ class Chat:
         return used.seconds
 
     async def _think(self, turn: Turn, prompt: Prompt, listener: Listener) -> None:
+        # What must not be said takes a while to work out when the workspace is large: nobody else waits for that.
+        turn.thought.filter = await asyncio.to_thread(turn.guard.filter)
         try:
             await self._loop.think(prompt, turn.context, turn.skills, turn.thought, listener, room=turn.room)
         except Problem:

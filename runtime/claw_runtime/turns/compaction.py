@@ -68,9 +68,14 @@ class Window:
         return max(0, self.tokens - self.reserve - self.soft - taken)
 
 
+def tokens_in(strand: Strand) -> int:
+    """About how long the conversation is."""
+    return sum(map(size, strand.history)) + tokens_of(strand.summary or "")
+
+
 def due(strand: Strand, room: int) -> bool:
     """Whether the conversation does not fit any more."""
-    return len(strand.history) >= MAX_MESSAGES or _tokens(strand) > room
+    return len(strand.history) >= MAX_MESSAGES or tokens_in(strand) > room
 
 
 def fitted(strand: Strand, room: int) -> Strand:
@@ -169,7 +174,3 @@ class Compaction:
         finally:
             turn.shortening += thought.drafts
         return thought
-
-
-def _tokens(strand: Strand) -> int:
-    return sum(map(size, strand.history)) + tokens_of(strand.summary or "")

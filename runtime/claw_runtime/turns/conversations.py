@@ -3,7 +3,7 @@
 import uuid
 from collections.abc import Callable
 from datetime import datetime
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, LiteralString
 
 from pydantic import Field
 
@@ -50,6 +50,12 @@ class MessagePage(Conversation):
     next_cursor: str | None = Field(description="Asks for the next page; null on the last one.")
 
 
+# Whoever has something to say without being asked may not have been talked to yet.
+_LET_THERE_BE: LiteralString = """
+insert into agents (id, created_at) values (%(id)s, %(now)s) on conflict do nothing
+"""
+
+
 class Conversations:
     """The instance's conversations. Every method raises DatabaseAway."""
 
@@ -59,9 +65,10 @@ class Conversations:
 
     async def note(self, agent_id: str, question: str, answer: str, source: Literal["chat", "heartbeat"]) -> uuid.UUID:
         """Open a conversation with something that the assistant has to say; returns its id."""
-        strand = Strand(uuid.uuid4(), agent_id, is_new=True)
+        strand, now = Strand(uuid.uuid4(), agent_id, is_new=True), self._clock()
         async with self._database.connection() as connection, connection.transaction():
-            await record_turn(connection, strand, uuid.uuid4(), question, answer, self._clock(), source=source)
+            await connection.execute(_LET_THERE_BE, {"id": agent_id, "now": now})
+            await record_turn(connection, strand, uuid.uuid4(), question, answer, now, source=source)
         return strand.id
 
     async def list(self, limit: int, cursor: str | None) -> ConversationPage:

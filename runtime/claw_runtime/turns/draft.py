@@ -3,13 +3,10 @@
 import json
 import math
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from claw_runtime.text import storable
 from claw_runtime.turns.messages import Block, Tokens, ToolUse
-
-if TYPE_CHECKING:
-    from anthropic.types import RawMessageStreamEvent, Usage
 
 _CHARACTERS_A_TOKEN = 4
 MAX_LEVELS = 64
@@ -55,8 +52,8 @@ class Draft:
         said = 0 if self.complete else len(self.text) // _CHARACTERS_A_TOKEN
         return replace(self.counted, output=max(self.counted.output, said))
 
-    def take(self, event: "RawMessageStreamEvent") -> str:
-        """Put the next event of the stream in; returns the new text in it."""
+    def take(self, event: Any) -> str:
+        """Put the next event of the stream in, one of the client's; returns the new text in it."""
         match event.type:
             case "message_start":
                 self._count(event.message.usage)
@@ -76,7 +73,7 @@ class Draft:
                 self._drop_unfinished()
         return ""
 
-    def _count(self, usage: "Usage") -> None:
+    def _count(self, usage: Any) -> None:
         self.counted = Tokens(
             input=usage.input_tokens,
             cache_write=usage.cache_creation_input_tokens or 0,

@@ -4,7 +4,10 @@ import uuid
 from dataclasses import dataclass, field
 
 from claw_crds.configuration import RuntimeConfiguration
+from claw_runtime.skills import enabled
 from claw_runtime.tools import ToolContext
+from claw_runtime.tools.leaks import Guard
+from claw_runtime.turns.briefing import Asked, Briefing
 from claw_runtime.turns.confirmations import Waiting
 from claw_runtime.turns.draft import Draft
 from claw_runtime.turns.exchange import ChatReply, ProposalAnswer, ToolAnswer, usage_answer
@@ -35,6 +38,7 @@ class Turn:
     question: str
     reservation: Reservation
     context: ToolContext
+    guard: Guard
     thought: Thought = field(default_factory=Thought)
     complete: bool = False
     """Whether it was thought to its end."""
@@ -44,6 +48,29 @@ class Turn:
     proposed: tuple[Waiting, ...] = ()
     keyed: bool = False
     """Whether the question came with an Idempotency-Key."""
+
+    @classmethod
+    def of(cls, asked: Asked, briefing: Briefing, reservation: Reservation, *, keyed: bool) -> "Turn":
+        """The turn that begins with this."""
+        context = ToolContext(
+            asked.configuration,
+            asked.agent.id,
+            asked.strand.id,
+            reservation.id,
+            source=asked.source,
+            guard=briefing.guard,
+        )
+        return cls(
+            configuration=asked.configuration,
+            model=briefing.prompt.model,
+            skills=enabled(asked.skills),
+            strand=asked.strand,
+            question=asked.question,
+            reservation=reservation,
+            context=context,
+            guard=briefing.guard,
+            keyed=keyed,
+        )
 
     @property
     def id(self) -> uuid.UUID:

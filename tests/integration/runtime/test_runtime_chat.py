@@ -109,6 +109,27 @@ async def test_the_model_is_told_who_it_is_what_it_knows_and_what_it_cannot(
     assert "gmail" in told.split("You cannot do these")[1]
 
 
+async def test_what_is_written_into_the_workspace_is_known_to_the_next_question(
+    runtime: Runtime, claude: ClaudeSimulator
+) -> None:
+    await runtime.chat("Hello")
+    await runtime.call("PUT", "/api/workspace/SOUL.md", json={"content": "You are a pirate."})
+
+    await runtime.chat("Hello again")
+
+    assert "You are a pirate." in system_of(last_request(claude))
+
+
+async def test_an_agents_folder_is_its_own(runtime: Runtime, claude: ClaudeSimulator) -> None:
+    await runtime.chat("Hello", agentId="garden")
+    await runtime.call("PUT", "/api/workspace/agents/garden/SOUL.md", json={"content": "You love roses."})
+
+    await runtime.chat("Hello", agentId="garden")
+    assert "You love roses." in system_of(last_request(claude))
+    await runtime.chat("Hello", agentId="main")
+    assert "You love roses." not in system_of(last_request(claude))
+
+
 async def test_without_the_memory_skill_memories_stay_out_of_the_prompt(
     runtime: Runtime, claude: ClaudeSimulator
 ) -> None:

@@ -79,7 +79,6 @@ async def test_what_steers_the_assistant_is_not_even_proposed(
 
 
 async def test_what_is_noted_can_be_read_and_answered(runtime: Runtime, claude: ClaudeSimulator) -> None:
-    await runtime.chat()
     noted = await runtime.services.conversations.note("main", "A look at the checklist", "Feed Bello.", "heartbeat")
 
     messages = (await runtime.get(f"/api/conversations/{noted}")).json["messages"]
