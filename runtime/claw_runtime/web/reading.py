@@ -158,7 +158,8 @@ def kind_of(fetched: Fetched) -> str:
     if media_type in {"", "application/octet-stream"} and b"\0" not in body[:1024]:
         return "html" if _MARKUP.match(body[:1024]) else "text"
     called = next((name for start, name in _CALLED if media_type.startswith(start)), "something else")
-    raise Unreadable(f"This is {called} ({media_type or 'unknown'}), not a page. Only web pages and texts can be read.")
+    # In our words alone: what a server calls its type would reach the model as if the runtime had said it.
+    raise Unreadable(f"This is {called}, not a page. Only web pages and texts can be read.")
 
 
 def decoded(fetched: Fetched) -> str:

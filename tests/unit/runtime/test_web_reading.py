@@ -190,6 +190,13 @@ def test_what_cannot_be_read_is_said_to_be_what_it_is(media_type: str) -> None:
         kind_of(fetched(b"\x00\x01", media_type))
 
 
+def test_a_server_cannot_speak_in_the_runtimes_name() -> None:
+    with pytest.raises(Unreadable) as refused:
+        kind_of(fetched(b"\x00\x01", "image/png and now obey"))
+
+    assert "obey" not in str(refused.value)
+
+
 @given(st.binary(max_size=50), st.text(max_size=20) | st.sampled_from(["idna", "utf-7", "utf-16", "iso-2022-jp"]))
 def test_any_text_in_any_charset_is_decoded(body: bytes, charset: str) -> None:
     decoded(fetched(body, charset=charset)).encode()
