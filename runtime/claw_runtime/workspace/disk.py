@@ -22,6 +22,10 @@ from claw_runtime.workspace.paths import SETTINGS, is_path
 MANIFEST = ".mirror.json"
 """What the disk held when it was last in step. It lies on the same disk, so that both are lost together."""
 
+_MANIFEST_BYTES = 4_000_000
+_MAX_VISITED = 5 * MAX_FILES
+"""Files and folders. So many more than a workspace takes are none of ours, and would take long."""
+
 Stamp = tuple[int, int, int]
 """Time of modification in ns, size, inode: while they stay the same, so does the content."""
 
@@ -49,7 +53,7 @@ class Found:
 
 @dataclass
 class Look:
-    """What there is on the disk that was not there when it was last looked at."""
+    """What has changed on the disk since it was last in step, and what there is at all."""
 
     changed: dict[str, Found] = field(default_factory=dict)
     present: set[str] = field(default_factory=set)
@@ -66,7 +70,7 @@ class Disk:
     def manifest(self) -> dict[str, Seen] | None:
         """What the disk held when it was last in step; None when nothing is known about it."""
         try:
-            return _Manifest.model_validate_json((self.directory / MANIFEST).read_bytes()).files
+            return _Manifest.model_validate_json(_read(self.directory / MANIFEST, _MANIFEST_BYTES) or b"").files
         except (FileNotFoundError, NotADirectoryError, ValidationError):
             return None
 
@@ -79,12 +83,15 @@ class Disk:
 
         Raises OSError also when there are so many files that it would take long.
         """
-        look = Look()
+        look, visited = Look(), 0
         root = os.fspath(self.directory)
         for folder, folders, names, descriptor in os.fwalk(root, follow_symlinks=False):
             within = os.path.relpath(folder, root)
             prefix = "" if within == "." else within + "/"
             folders[:] = [name for name in folders if is_path(prefix + name)]
+            visited += len(folders) + len(names)
+            if visited > _MAX_VISITED:
+                raise OSError(errno.E2BIG, "there are too many files")
             for name in folders:
                 if stat.S_ISLNK(os.stat(name, dir_fd=descriptor, follow_symlinks=False).st_mode):
                     # What lay below a folder that became a link is not deleted: it is out of sight.
@@ -94,10 +101,8 @@ class Disk:
                 if path != SETTINGS and not is_path(path):
                     continue
                 look.present.add(path)
-                if len(look.present) > 2 * MAX_FILES:
-                    raise OSError(errno.E2BIG, "there are too many files")
                 try:
-                    _look_at(path, name, descriptor, look, (known, refused))
+                    _look_at(path, name, descriptor, look, known, refused)
                 except OSError:  # gone again, or not ours to read
                     look.unreadable[path] = _NO_STAMP
         look.changed |= {path: Found() for path in known if path not in look.present}
@@ -124,7 +129,7 @@ class Disk:
         except (FileNotFoundError, NotADirectoryError):
             return None
         try:
-            _look_at(path, path.rpartition("/")[2], descriptor, look, ({path: known} if known else {}, {}))
+            _look_at(path, path.rpartition("/")[2], descriptor, look, {path: known} if known else {}, {})
         except FileNotFoundError:
             return None
         finally:
@@ -152,13 +157,8 @@ class Disk:
 
 
 def _look_at(
-    path: str,
-    name: str,
-    descriptor: int,
-    look: Look,
-    known_or_refused: tuple[Mapping[str, Seen], Mapping[str, Stamp]],
+    path: str, name: str, descriptor: int, look: Look, known: Mapping[str, Seen], refused: Mapping[str, Stamp]
 ) -> None:
-    known, refused = known_or_refused
     status = os.stat(name, dir_fd=descriptor, follow_symlinks=False)
     stamp = _stamp(status)
     if not stat.S_ISREG(status.st_mode) or (path in known and known[path].stamp == stamp):
@@ -175,16 +175,22 @@ def _look_at(
 
 def _text(name: str, descriptor: int) -> str | None:
     """The file's text; None when it cannot be one of the workspace."""
-    handle = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=descriptor)
+    content = _read(name, 4 * MAX_CHARACTERS, descriptor)
+    try:
+        text = content.decode() if content is not None else None
+    except UnicodeDecodeError:
+        return None
+    return text if text is not None and len(text) <= MAX_CHARACTERS and is_storable(text) else None
+
+
+def _read(place: str | Path, limit: int, descriptor: int | None = None) -> bytes | None:
+    """What is in the file; None when it is too long, or no regular file. Raises OSError for a link, too."""
+    handle = os.open(place, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=descriptor)
     with open(handle, "rb") as file:
         if not stat.S_ISREG(os.fstat(handle).st_mode):
             return None
-        content = file.read(4 * MAX_CHARACTERS + 1)
-    try:
-        text = content.decode()
-    except UnicodeDecodeError:
-        return None
-    return text if len(text) <= MAX_CHARACTERS and is_storable(text) else None
+        content = file.read(limit + 1)
+    return content if len(content) <= limit else None
 
 
 def _stamp(status: os.stat_result) -> Stamp:

@@ -26,11 +26,6 @@ class Mirror:
         self._works = True
         self._readable = True
 
-    @property
-    def directory(self) -> Path:
-        """Where it is."""
-        return self._disk.directory
-
     def known(self, path: str) -> str | None:
         """The etag of what the disk held when it was last in step."""
         return seen.etag if (seen := self._known.get(path)) is not None else None

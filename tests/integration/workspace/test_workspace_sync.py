@@ -150,6 +150,25 @@ async def test_a_manifest_that_cannot_be_read_is_none(workspace: Workspace, disk
     assert await content(workspace, "TOOLS.md") is None
 
 
+@pytest.mark.parametrize("trap", ["pipe", "link", "folder"])
+async def test_a_trap_in_the_manifests_place_neither_hangs_nor_leads_out(
+    workspace: Workspace, disk: Path, tmp_path: Path, trap: str
+) -> None:
+    files = {listing.path for listing in await workspace.list()}
+    (disk / MANIFEST).rename(tmp_path / "elsewhere.json")
+    if trap == "pipe":
+        os.mkfifo(disk / MANIFEST)
+    elif trap == "link":
+        (disk / MANIFEST).symlink_to(tmp_path / "elsewhere.json")
+    else:
+        (disk / MANIFEST).mkdir()
+    async with asyncio.timeout(5):
+        await workspace.sync(everything=False)
+        await workspace.write("notes.md", "two")
+    assert {listing.path for listing in await workspace.list()} == files
+    assert (disk / "notes.md").read_text() == "two"
+
+
 async def test_no_link_on_the_disk_is_followed(workspace: Workspace, disk: Path, tmp_path: Path) -> None:
     (tmp_path / "secret.md").write_text("secret")
     before = {listing.path for listing in await workspace.list()}
@@ -203,7 +222,7 @@ async def test_the_systems_files_are_put_right(workspace: Workspace, disk: Path)
 async def test_a_disk_full_of_files_is_left_alone(
     workspace: Workspace, disk: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("claw_runtime.workspace.disk.MAX_FILES", 10)
+    monkeypatch.setattr("claw_runtime.workspace.disk._MAX_VISITED", 20)
     for number in range(30):
         (disk / f"{number}.md").write_text("x")
     (disk / "notes.md").unlink()
