@@ -69,7 +69,10 @@ class _Agenda:
         zone = _zone(context)
         if asked.attendees and not context.confirmed:
             guests = ", ".join(asked.attendees)
-            summary = f"Invite {guests} to “{asked.title}”, {_span_told(asked.starts_at, asked.ends_at, zone)}"
+            where = f", at {asked.location}" if asked.location else ""
+            notes = f", with a description of {len(asked.description):,} characters" if asked.description else ""
+            when = _span_told(asked.starts_at, asked.ends_at, zone)
+            summary = f"Invite {guests} to “{asked.title}”, {when}{where}{notes}"
             return _proposed("calendar_create", asked, summary)
         members: dict[str, Any] = {
             "summary": asked.title,

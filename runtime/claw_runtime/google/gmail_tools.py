@@ -106,17 +106,16 @@ class _Mailbox:
     async def draft(self, _: ToolContext, asked: GmailWrite) -> ToolResult:
         letter = await self._letter(asked)
         await self._gmail.draft(letter)
-        return ToolResult(f"The draft “{letter.subject}” is in Gmail. It was not sent.")
+        return ToolResult("The draft is in Gmail. It was not sent.")
 
     async def send(self, context: ToolContext, asked: GmailWrite) -> ToolResult:
         letter = await self._letter(asked)
         if context.confirmed:
             await self._gmail.send(letter)
-            return ToolResult(f"The mail “{letter.subject}” to {', '.join(letter.to)} was sent.")
+            # Without the subject: in a reply it is a stranger's words.
+            return ToolResult(f"The mail to {', '.join(letter.to)} was sent.")
         others = f", cc {', '.join(letter.cc)}" if letter.cc else ""
-        summary = (
-            f"Send the mail “{letter.subject}” to {', '.join(letter.to)}{others}: {headline(letter.text, _PREVIEW)}"
-        )
+        summary = f"Send the mail “{letter.subject}” to {', '.join(letter.to)}{others}: {_preview(letter.text)}"
         # Kept as it is now: what the customer confirms must not depend on what is in the mailbox by then.
         fixed = asked.model_copy(update={"to": tuple(letter.to), "subject": letter.subject})
         proposal = Proposal("gmail_send", fixed.model_dump(mode="json"), summary)
@@ -146,6 +145,12 @@ def _sender(mail: Mail) -> str:
         return TypeAdapter(Address).validate_python(address)
     except ValidationError:
         raise ToolRefused("The mail does not say properly who wrote it. Name an address in `to`.") from None
+
+
+def _preview(text: str) -> str:
+    """The beginning, and honestly how much there is besides."""
+    flat = " ".join(text.split())
+    return flat if len(flat) <= _PREVIEW else f"{flat[:_PREVIEW]}… ({len(text):,} characters in all)"
 
 
 def _re(subject: str) -> str:
