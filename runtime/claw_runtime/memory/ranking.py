@@ -12,6 +12,8 @@ from datetime import datetime
 
 K1 = 1.2
 B = 0.75
+SMALLEST = 1_000
+"""Chunks. Five memories tell nothing about how rare a word is: of a smaller memory it is assumed to be that large."""
 NEIGHBOUR_SHARE = 0.7
 """Of a chunk's score that its neighbour gets, and of that its neighbour again."""
 REACH = 3
@@ -49,7 +51,8 @@ class Hit:
 
 def weight(chunks: int, total: int) -> float:
     """What a word tells that is in so many of all chunks: much if it is rare, next to nothing if it is everywhere."""
-    return math.log(1 + (total - min(chunks, total) + 0.5) / (chunks + 0.5))
+    total = max(total, SMALLEST, chunks)
+    return math.log(1 + (total - chunks + 0.5) / (chunks + 0.5))
 
 
 def probes(terms: Sequence[Term], most: int) -> tuple[Term, ...]:

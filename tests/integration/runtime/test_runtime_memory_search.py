@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.clock import Clock
 from tests.bench.remembering import Mind, mind
+from tests.clock import Clock
 from tests.integration.runtime.world import Tables
 
 DOGS = "The dogs sleep in the kitchen."

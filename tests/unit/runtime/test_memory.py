@@ -123,6 +123,7 @@ def test_an_agent_may_see_its_own_files_and_who_the_person_is() -> None:
 
 def test_rare_words_weigh_more_and_what_is_everywhere_next_to_nothing() -> None:
     assert weight(1, 1000) > weight(10, 1000) > weight(500, 1000) > weight(1000, 1000) > 0
+    assert weight(3, 4) == weight(3, 1000)
     assert weight(1000, 1000) < 0.001
 
 
