@@ -8,7 +8,7 @@ from claw_runtime.web.fetching import Fetcher
 from claw_runtime.web.reading import Page, Reader
 
 KEPT_PAGES = 4
-"""At most 400,000 characters each; what an idle runtime keeps of them is let go with the next visit."""
+"""At most 400,000 characters each. Those that are old are let go with the next visit: an idle runtime does nothing."""
 KEPT_SECONDS = 600.0
 
 
@@ -29,11 +29,11 @@ class Visits:
         page = await self._reader.read(await self._fetcher.get(url))
         self._kept.pop(url, None)
         self._kept[url] = (self._monotonic(), page)
+        while len(self._kept) > KEPT_PAGES:
+            self._kept.popitem(last=False)
         return page
 
     def _forget(self) -> None:
         since = self._monotonic() - KEPT_SECONDS
         for url in [url for url, (opened, _) in self._kept.items() if opened < since]:
             del self._kept[url]
-        while len(self._kept) >= KEPT_PAGES:
-            self._kept.popitem(last=False)

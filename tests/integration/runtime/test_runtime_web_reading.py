@@ -10,10 +10,13 @@ from pathlib import Path
 import psutil
 import pytest
 
+from claw_runtime.web.addresses import Perimeter
 from claw_runtime.web.extraction import MAX_TEXT
-from claw_runtime.web.fetching import LIMITS, Fetched
+from claw_runtime.web.fetching import LIMITS, Fetched, Fetcher
 from claw_runtime.web.reading import Reader, Unreadable
+from claw_runtime.web.visits import KEPT_PAGES, KEPT_SECONDS, Visits
 from tests.eventually import eventually
+from tests.integration.runtime.website import answer, website
 
 
 def page(html: str) -> Fetched:
@@ -108,3 +111,25 @@ async def test_the_runtime_goes_on_while_a_hostile_page_is_read() -> None:
 
     assert isinstance(reading.exception(), Unreadable)
     assert longest < 1.0
+
+
+async def test_pages_that_were_open_lately_are_read_on_without_being_fetched_again() -> None:
+    now = 0.0
+    visits = Visits(Fetcher(Perimeter(inside=("127.0.0.0/8",))), Reader(), monotonic=lambda: now)
+    async with website() as site:
+        site.pages |= {f"/{number}": answer(f"{number}", kind="text/plain") for number in range(KEPT_PAGES + 1)}
+
+        async def fetched(number: int, *, again: bool = True) -> bool:
+            before = len(site.requests)
+            assert (await visits.open(site.at(f"/{number}"), again=again)).text == str(number)
+            return len(site.requests) > before
+
+        for number in range(KEPT_PAGES):
+            assert await fetched(number)
+        assert not any([await fetched(number) for number in range(KEPT_PAGES)])
+        assert await fetched(0, again=False)
+        assert await fetched(KEPT_PAGES), "one more: the one that was fetched first goes"
+        assert await fetched(1)
+        assert not await fetched(0)
+        now += KEPT_SECONDS + 1
+        assert await fetched(0)
