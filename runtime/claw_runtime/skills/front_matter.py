@@ -22,6 +22,8 @@ from claw_runtime.text import Text, Words
 
 MAX_CHARACTERS = 16_000
 """Of the front matter."""
+MAX_BRACKETS = 500
+"""Opening ones. YAML takes a time that grows with their square: seconds for a few thousand."""
 
 _FENCE = re.compile(
     r"\A\ufeff?---[ \t]*\r?\n(?P<front>.*?)^---[ \t]*(?:\r?\n|\Z)(?P<body>.*)\Z", re.DOTALL | re.MULTILINE
@@ -117,6 +119,8 @@ def _parts(text: str) -> tuple[str, str]:
 
 
 def _members(front: str) -> dict[str, Any]:
+    if front.count("[") + front.count("{") > MAX_BRACKETS:
+        raise BrokenSkill("Its front matter is nested too deeply.")
     import yaml
 
     try:

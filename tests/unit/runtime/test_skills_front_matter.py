@@ -1,5 +1,7 @@
 """What a SKILL.md may say of itself, and what it may not do to whoever reads it."""
 
+import time
+
 import pytest
 
 from claw_runtime.skills.front_matter import MAX_CHARACTERS, BrokenSkill, body, parse
@@ -79,6 +81,7 @@ BOMB = "a: &a [x,x,x,x,x,x,x,x,x]\n" + "\n".join(
         (f"{MINIMAL}\nx: &x [*x]", "uses anchors"),
         (f"{MINIMAL}\nx: {'[' * 7000}", "nested too deeply"),
         (f"{MINIMAL}\nx: {'{a: ' * 2000}", "nested too deeply"),
+        (f"{MINIMAL}\nx:\n  {'- ' * 7000}", "nested too deeply"),
         (f"{MINIMAL}\nx: {'x' * MAX_CHARACTERS}", "longer than 16,000 characters"),
         ("- name\n- description", "must have the members"),
         ("name: [", "is not YAML: look at line"),
@@ -89,7 +92,11 @@ BOMB = "a: &a [x,x,x,x,x,x,x,x,x]\n" + "\n".join(
     ],
 )
 def test_hostile_front_matter_is_refused_quickly(front: str, complaint: str) -> None:
+    began = time.process_time()
+
     assert complaint in broken(skill(front))
+
+    assert time.process_time() - began < 1
 
 
 def test_tags_make_no_objects() -> None:
