@@ -155,7 +155,7 @@ async def test_what_a_customer_typed_is_never_evaluated(runtime: Runtime, claude
     told = "\n".join(block["text"] for block in request["system"])
     assert "49" not in told
     assert HOSTILE in told
-    assert [memory["content"] for memory in found.json["memories"]] == [HOSTILE]
+    assert found.json["memories"][0]["content"] == HOSTILE
     read = await runtime.get("/api/workspace/notes/hostile.md")
     assert read.json["content"] == HOSTILE
 
