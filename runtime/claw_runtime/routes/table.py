@@ -209,7 +209,16 @@ ROUTES: tuple[Route[Any, Any], ...] = (
     ),
     Route("GET", "/api/workspace", workspace.listing, CUSTOMER, Nothing, PrefixQuery, FileList),
     # What has a name of its own comes before the files: a path may be anything else.
-    Route("GET", "/api/workspace/history/{path}", workspace.history, CUSTOMER, Nothing, Nothing, FileHistory),
+    Route(
+        "GET",
+        "/api/workspace/history/{path}",
+        workspace.history,
+        CUSTOMER,
+        Nothing,
+        Nothing,
+        FileHistory,
+        problems=(NOT_FOUND,),
+    ),
     Route(
         "POST",
         "/api/workspace/history/{path}",

@@ -141,3 +141,27 @@ async def test_a_default_file_that_was_deleted_stays_away(runtime: Runtime) -> N
 async def test_version_1s_files_are_taken_over(runtime: Runtime, tables: Tables) -> None:
     rows_ = await tables.rows("select path, folded, author from workspace_files where path = 'SOUL.md'")
     assert rows_ == [{"path": "SOUL.md", "folded": "soul.md", "author": "seed"}]
+
+
+@pytest.mark.parametrize(
+    "path", ["a%00b", "%ed%a0%80", "%00", "..%2fx", "x" * 500, "%E2%80%AE", "a%0Ab", "%F0%9F%90%99"]
+)
+async def test_no_path_breaks_any_operation(runtime: Runtime, path: str) -> None:
+    anything = {"If-Match": "*"}
+    answers = [
+        await runtime.get(f"/api/workspace/{path}"),
+        await runtime.get(f"/api/workspace/{path}?version=1"),
+        await runtime.call("PUT", f"/api/workspace/{path}", json={"content": "x"}),
+        await runtime.call("DELETE", f"/api/workspace/{path}", headers=anything),
+        await runtime.post(f"/api/workspace/history/{path}", {"version": 1}),
+        await runtime.post(f"/api/workspace/snapshots/{path}/restore"),
+    ]
+    assert {answer.status for answer in answers} <= {404, 409, 422}
+    assert (await runtime.get(f"/api/workspace/history/{path}")).status in (200, 404)
+    assert (await runtime.get(f"/api/workspace?prefix={path}")).status in (200, 422)
+
+
+@pytest.mark.parametrize("version", ["0", "-1", "9223372036854775808", "x", "1.5", ""])
+async def test_a_version_that_cannot_be_one_is_refused(runtime: Runtime, version: str) -> None:
+    assert (await runtime.get(f"/api/workspace/SOUL.md?version={version}")).status == 422
+    assert (await runtime.post("/api/workspace/history/SOUL.md", {"version": version})).status == 422
