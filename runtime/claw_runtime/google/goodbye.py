@@ -6,7 +6,7 @@ the customer can always end the access in their own Google account.
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from typing import Final
 
 from claw_runtime.database import DatabaseAway
@@ -34,9 +34,11 @@ class Goodbyes:
 
     def say(self, account: Account, channels: Sequence[Channel]) -> None:
         """Begin to leave this account."""
-        task = asyncio.create_task(self._said(account, channels), name="google-goodbye")
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        self._begin(self._said(account, channels))
+
+    def close(self, account: Account, channels: Sequence[Channel]) -> None:
+        """Begin to close these channels, and nothing else: the account stays."""
+        self._begin(self._silenced(account, channels, watch=False))
 
     async def stop(self) -> None:
         """End what is under way."""
@@ -45,21 +47,32 @@ class Goodbyes:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
+    def _begin(self, work: Coroutine[None, None, None]) -> None:
+        task = asyncio.create_task(work, name="google-goodbye")
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
     async def _said(self, account: Account, channels: Sequence[Channel]) -> None:
-        try:
-            async with asyncio.timeout(SECONDS):
-                await self._silenced(account, channels)
-        except (Problem, DatabaseAway, TimeoutError):
-            log.info("Google still tells of changes for some days; nobody listens")
+        await self._silenced(account, channels, watch="gmail" in account.scopes)
         if not await self._tokens.revoke(account):
             log.warning("the access could not be taken back at Google; the customer can do so in their account")
 
-    async def _silenced(self, account: Account, channels: Sequence[Channel]) -> None:
+    async def _silenced(self, account: Account, channels: Sequence[Channel], *, watch: bool) -> None:
         if account.problem is not None:
             return
-        token = await self._tokens.access(account)
-        if "gmail" in account.scopes:
-            await self._http.ask(Request("POST", f"{self._places.gmail}/stop"), token)
-        for channel in channels:
-            known = {"id": str(channel.id), "resourceId": channel.resource_id}
-            await self._http.ask(Request("POST", f"{self._places.calendar}/channels/stop", json=known), token)
+        wanted = [
+            Request(
+                "POST",
+                f"{self._places.calendar}/channels/stop",
+                json={"id": str(channel.id), "resourceId": channel.resource_id},
+            )
+            for channel in channels
+        ]
+        if watch:
+            wanted.append(Request("POST", f"{self._places.gmail}/stop"))
+        try:
+            async with asyncio.timeout(SECONDS):
+                for request in wanted:
+                    await self._http.ask(request, await self._tokens.access(account))
+        except (Problem, DatabaseAway, TimeoutError):
+            log.info("Google still tells of changes for some days; nobody listens")

@@ -177,8 +177,9 @@ class Google:
             raise
         log.info("Google was connected", extra={"scopes": sorted(account.scopes)})
         if former is not None and former.address != account.address:
-            # Never for the same address, for the same reason.
             self._goodbyes.say(former, channels)
+        else:
+            self._goodbyes.close(account, channels)  # never more for the same address, for the same reason
         self.renewals.wake()
         return account
 

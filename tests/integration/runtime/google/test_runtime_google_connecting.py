@@ -100,10 +100,12 @@ async def test_disconnecting_forgets_here_even_when_google_is_away(connected: Go
     assert (await connected.integration())["connected"] is False
 
 
-async def test_connecting_the_same_account_again_keeps_its_access(connected: GoogleWorld) -> None:
-    assert (await connected.connect("gmail")).status == 200
-    await connected.quiet()
-    assert connected.runtime.services.google.connections() == {"gmail"}
+async def test_connecting_the_same_account_again_keeps_its_access_and_one_channel(connected: GoogleWorld) -> None:
+    (former,) = connected.google.agenda.channels
+    assert (await connected.connect("gmail", "calendar")).status == 200
+    await eventually(lambda: connected.google.agenda.channels and former not in connected.google.agenda.channels)
+    assert len(connected.google.agenda.channels) == 1
+    assert connected.runtime.services.google.connections() == {"gmail", "calendar"}
     assert await connected.runtime.services.google.gmail.search("", 5) == []
 
 
