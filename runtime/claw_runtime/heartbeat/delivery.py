@@ -106,7 +106,7 @@ def signed(secret: str, message_id: str, now: datetime, body: str) -> dict[str, 
 
 
 class Messenger:
-    """Tells news. Keeps nothing between two of them."""
+    """Tells news."""
 
     def __init__(
         self,
@@ -124,6 +124,7 @@ class Messenger:
         self._clock = clock
         self._jitter = jitter
         self._pause = pause
+        self._failing: set[Way] = set()
 
     @property
     def can_mail(self) -> bool:
@@ -145,11 +146,23 @@ class Messenger:
                     case "mail":
                         await self._patiently(attempts, partial(self._mail, configuration, beat))
             except _Fault as fault:
-                log.warning("news could not be told", extra={"way": way, "reason": str(fault)})
+                self._fails(way, fault)
                 problems.append(str(fault))
                 if fault.may_pass:
                     untold.append(way)
+            else:
+                self._works(way)
         return Told(conversation_id, tuple(untold), problems[0] if problems else None)
+
+    def _fails(self, way: Way, fault: _Fault) -> None:
+        if way not in self._failing:
+            log.warning("news cannot be told", extra={"way": way, "reason": str(fault)})
+        self._failing.add(way)
+
+    def _works(self, way: Way) -> None:
+        if way in self._failing:
+            log.info("news can be told again", extra={"way": way})
+        self._failing.discard(way)
 
     async def _patiently(self, attempts: int, send: Callable[[], Awaitable[None]]) -> None:
         for attempt in range(attempts):

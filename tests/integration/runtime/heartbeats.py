@@ -12,7 +12,6 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-import aiohttp
 from aiohttp import web
 
 from claw_crds.configuration import RuntimeConfiguration
@@ -27,6 +26,8 @@ from claw_runtime.heartbeat.schedule import next_due
 from claw_runtime.heartbeat.settings import HeartbeatChanges
 from claw_runtime.turns.exchange import Considered, Occasion
 from claw_runtime.turns.messages import Tokens
+from claw_runtime.web.addresses import Perimeter
+from claw_runtime.web.fetching import Fetcher
 from tests.eventually import eventually
 from tests.integration.runtime.world import Row, Runtime, Tables
 
@@ -74,13 +75,9 @@ class Receiver:
         return web.Response(status=self.answers.pop(0) if self.answers else 204)
 
     async def post(self, url: str, json: Any, headers: Mapping[str, str], *, seconds: float = 10.0) -> int:
-        """As `Fetcher.post`, but every host is this one."""
+        """As `Fetcher.post`, which does it, but every host is this one."""
         path = url.partition("hooks.example")[2]
-        async with (
-            aiohttp.ClientSession() as session,
-            session.post(self.url + path, json=json, headers=headers) as response,
-        ):
-            return response.status
+        return await Fetcher(Perimeter(inside=("127.0.0.0/8",))).post(self.url + path, json, headers, seconds=seconds)
 
     async def note(self, agent_id: str, question: str, answer: str, source: str) -> uuid.UUID:
         """As `Conversations.note`."""
