@@ -9,7 +9,7 @@ from claw_runtime.workspace.folders import MAIN, SHARED, folder_of
 if TYPE_CHECKING:
     from claw_runtime.database import Database
 
-MOST_CHARACTERS = 1_000_000
+MOST_CHARACTERS = 400_000
 """Of all texts together, the latest first: to look at more takes longer than the tool itself."""
 
 

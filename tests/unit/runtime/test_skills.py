@@ -8,8 +8,9 @@ from claw_runtime.skills import Skill, require, resolve
 from claw_runtime.skills import enabled as usable
 from claw_runtime.skills.catalogue import ABILITIES
 from claw_runtime.skills.folders import examined
-from claw_runtime.skills.listing import MAX_LISTING, skill_lines
+from claw_runtime.skills.listing import MAX_DESCRIPTION, MAX_LISTING, skill_lines
 from claw_runtime.skills.rules import Folder, Source
+from claw_templates import names, text
 
 
 def plan(*names: str) -> PlanConfiguration:
@@ -199,3 +200,15 @@ def test_many_skills_stay_within_the_budget_and_the_rest_is_counted() -> None:
     assert len(lines) < MAX_LISTING + 300
     assert "(There is no room for 35 more." in lines
     assert max(map(len, lines.splitlines())) < 330
+
+
+@pytest.mark.parametrize("place", names("skills"))
+def test_a_bundled_skill_is_one_and_costs_little(place: str) -> None:
+    written = text(f"{place}/SKILL.md")
+    front, problem = examined(place.rpartition("/")[2], written)
+
+    assert problem is None
+    assert front is not None
+    assert set(front.requires.skills) <= ABILITIES
+    assert len(front.description) <= MAX_DESCRIPTION
+    assert len(written) < 4_000
