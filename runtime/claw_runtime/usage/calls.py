@@ -3,7 +3,8 @@
 A write for each call would double what the cheapest calls cost and keep a database awake that answers none of them.
 So a process takes a block of calls at a time, atomically and only within the limit, and counts down in memory: the
 limit holds however many processes there are. Blocks shrink as the limit comes near, and a clean stop gives back what
-is left of one. A crash wastes that, at most a block, until midnight.
+is left of one. A crash wastes that, at most a block, until midnight, and the month's sum, which limits nothing, misses
+what was made of it.
 """
 
 import asyncio
