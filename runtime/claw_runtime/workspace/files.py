@@ -178,11 +178,10 @@ class Workspace:
 
     async def seed_agent(self, agent_id: str, configuration: RuntimeConfiguration, name: str | None = None) -> None:
         """Give an agent its folder, with the files that it lacks. Raises InvalidPath, WorkspaceFull."""
-        if agent_id == MAIN:
-            return
-        files = await asyncio.to_thread(agent_files, configuration, agent_id, name, self._today())
-        async with self._writing() as writing:
-            await self._seed(writing, files)
+        if agent_id != MAIN:
+            files = await asyncio.to_thread(agent_files, configuration, agent_id, name, self._today())
+            async with self._writing() as writing:
+                await self._seed(writing, files)
 
     async def remove_agent(self, agent_id: str) -> None:
         """Delete the agent's folder and its history. Of `main` there is nothing to remove."""

@@ -212,7 +212,7 @@ async def version(connection: "Connection", path: str, version_id: int) -> Works
 
 
 async def once_there(connection: "Connection", paths: list[str]) -> frozenset[str]:
-    """Those of the paths at which there was a file that somebody deleted."""
+    """Those of the paths that have a history: where there is no file now, somebody has deleted it."""
     cursor = await connection.execute("select distinct path from workspace_versions where path = any(%s)", [paths])
     return frozenset(row["path"] for row in await cursor.fetchall())
 
