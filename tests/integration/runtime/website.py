@@ -65,6 +65,19 @@ def redirect(to: str, status: str = "302 Found") -> bytes:
     return answer(b"", f"Location: {to}", status=status)
 
 
+async def say_nothing(writer: asyncio.StreamWriter) -> None:
+    """No answer, for ever."""
+    await asyncio.Event().wait()
+
+
+async def pour(writer: asyncio.StreamWriter) -> None:
+    """A body without an end, as fast as it is taken."""
+    writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n\r\n")
+    while not writer.is_closing():
+        writer.write(b"<p>more</p>" * 1000)
+        await writer.drain()
+
+
 @asynccontextmanager
 async def website(tls: ssl.SSLContext | None = None) -> AsyncIterator[Website]:
     """One on a free port of this machine."""
