@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, LiteralString
 from pydantic import Field, StringConstraints
 
 from claw_crds.configuration import PlanConfiguration, RuntimeConfiguration
-from claw_crds.resource import Model, Timestamp
+from claw_crds.resource import LINE, Model, Timestamp
 from claw_runtime.problems import AGENT_EXISTS, CANNOT_BE_DELETED, Problem, limit_reached, not_found
 from claw_runtime.text import Name, Words
 from claw_runtime.turns.exchange import DEFAULT_AGENT
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-DisplayName = Annotated[Words, StringConstraints(max_length=80)]
+DisplayName = Annotated[Words, StringConstraints(max_length=80, pattern=LINE)]
 Instructions = Annotated[Words, StringConstraints(max_length=20_000)]
 
 
@@ -77,7 +77,12 @@ _RANKED: LiteralString = f"""
 select {_COLUMNS}, row_number() over (order by created_at, id) as place from agents order by created_at, id
 """  # noqa: S608 - our own names
 _ONE: LiteralString = f"select * from ({_RANKED}) as ranked where id = %(id)s"  # noqa: S608 - as above
-_ALIKE: LiteralString = "select id from agents where lower(id) = lower(%(id)s)"
+# `main` is there before it has said anything.
+_ALIKE: LiteralString = """
+select id from agents where lower(id) = lower(%(id)s)
+union all
+select %(main)s where lower(%(id)s) = %(main)s and %(id)s <> %(main)s limit 1
+"""
 _CREATE: LiteralString = """
 insert into agents (id, name, instructions, created_at) values (%(id)s, %(name)s, %(instructions)s, %(now)s)
 """
@@ -187,7 +192,7 @@ class Agents:
         """Make one in the caller's transaction; returns how many there are now. Nobody else makes one meanwhile."""
         await connection.execute("select pg_advisory_xact_lock(%(lock)s)", {"lock": _LOCK})
         before = await count_agents(connection)
-        cursor = await connection.execute(_ALIKE, {"id": new.id})
+        cursor = await connection.execute(_ALIKE, {"id": new.id, "main": DEFAULT_AGENT})
         if alike := await cursor.fetchone():
             if or_use and alike["id"] == new.id:  # somebody else was quicker
                 return before

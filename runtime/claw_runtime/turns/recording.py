@@ -51,17 +51,17 @@ class Recorder:
 
     async def record(self, turn: Turn) -> ChatReply:
         """Record the turn and its cost. Raises DatabaseAway, after some patience."""
-        for attempt in range(1, ATTEMPTS + 1):
+        attempts = ATTEMPTS
+        while True:
             try:
                 reply = await self._record(turn)
-            except DatabaseAway:
-                back = attempt < ATTEMPTS and await self._database.wait_until_present(WAIT_SECONDS)
-                if not back:
-                    log.error("an answer was lost: the database did not come back to record it")
-                    raise
-            else:
                 return reply or turn.reply(await self._usage.load())
-        raise AssertionError("the last attempt returns or raises")
+            except DatabaseAway:
+                attempts -= 1
+                if attempts and await self._database.wait_until_present(WAIT_SECONDS):
+                    continue
+                log.error("an answer was lost: the database did not come back to record it")
+                raise
 
     async def count(self, turn: Turn) -> None:
         """Count what it cost, of a turn that belongs to no conversation."""

@@ -69,6 +69,18 @@ async def test_names_differ_in_more_than_capitals(runtime: Runtime, tables: Tabl
     assert await tables.value("select count(*) from agents") == 1
 
 
+async def test_nobody_takes_the_place_of_main(runtime: Runtime) -> None:
+    taken = await runtime.post("/api/agents", {"id": "Main"})
+
+    assert (taken.status, taken.problem) == (409, "agent-exists")
+    assert (await runtime.post("/api/agents", {"id": "main", "instructions": "Be brief."})).status == 201
+    assert (await runtime.chat()).status == 200
+
+
+async def test_a_name_is_one_line(runtime: Runtime) -> None:
+    assert (await runtime.post("/api/agents", {"id": "garden", "name": "Flora\n# Orders"})).status == 422
+
+
 async def test_many_at_once_are_no_more_than_the_plan_has(runtime: Runtime, tables: Tables) -> None:
     await runtime.configure(limits=Limits(agents=3))
     posts = [runtime.post("/api/agents", {"id": f"posted-{number}"}) for number in range(6)]
