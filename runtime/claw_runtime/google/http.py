@@ -97,7 +97,7 @@ class Http:
         self._failing = False
 
     async def ask(self, request: Request, bearer: str | None = None) -> Reply:
-        """The reply, of whatever status below 500. Raises GoogleAway."""
+        """The reply, a refusal too. Raises GoogleAway when there is none, or only that Google is busy or broken."""
         try:
             async with asyncio.timeout(ALL_SECONDS):
                 reply = await self._asked(request, bearer)

@@ -100,6 +100,20 @@ async def test_disconnecting_forgets_here_even_when_google_is_away(connected: Go
     assert (await connected.integration())["connected"] is False
 
 
+async def test_what_cannot_be_forgotten_is_not_revoked_either(connected: GoogleWorld, tables: Tables) -> None:
+    await tables.go_away()
+    answer = await connected.runtime.call("DELETE", "/api/integrations/google")
+    assert (answer.status, answer.problem) == (503, "database-away")
+    assert connected.google.world.refresh_tokens
+    await tables.come_back()
+
+    async def forgotten() -> bool:
+        return (await connected.runtime.call("DELETE", "/api/integrations/google")).status == 204
+
+    await eventually(forgotten)
+    await eventually(lambda: not connected.google.world.refresh_tokens)
+
+
 async def test_connecting_the_same_account_again_keeps_its_access_and_one_channel(connected: GoogleWorld) -> None:
     (former,) = connected.google.agenda.channels
     assert (await connected.connect("gmail", "calendar")).status == 200
