@@ -11,7 +11,7 @@ PIN := $(UV) pip compile --quiet --universal --python-version 3.11 --generate-ha
 	--no-emit-find-links --custom-compile-command 'make lock' $(ARGS)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up down test test-unit test-crash test-billing lint generate verify bench bench-webhook lock
+.PHONY: help demo up down test test-unit test-crash test-billing lint generate verify bench bench-webhook bench-runtime lock
 
 help: ## This list. ARGS are passed on: make demo ARGS=--keep
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -58,6 +58,9 @@ bench: .venv/installed ## Speeds and sizes, as ratios measured in one run
 
 bench-webhook: .venv/installed ## How fast events are acknowledged, and how many a second are taken in for good
 	@$(BIN)/python -m tests.bench webhook $(ARGS)
+
+bench-runtime: .venv/installed ## What an assistant costs to start and keep, how quick it is, and what it finds again
+	@$(BIN)/python -m tests.bench runtime memory $(ARGS)
 
 lock: .venv/bootstrapped ## Writes requirements/*.txt; newer versions with ARGS=--upgrade
 	$(PIN) pyproject.toml --extra operator --output-file requirements/operator.txt

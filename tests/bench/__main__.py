@@ -21,7 +21,7 @@ from tests.bench.machine import Machine, Moment
 from tests.bench.run import Benchmark, Run
 from tests.bench.telling import machine, table
 
-BENCHMARKS = ("loop", "provision", "clouds", "webhook", "runtime", "stack")
+BENCHMARKS = ("loop", "provision", "clouds", "webhook", "runtime", "memory", "stack")
 """Each is a module beside this one, with a function `measure`."""
 
 _LONGEST = 480.0
