@@ -159,7 +159,9 @@ class Indexer:
 def _document(found: Source, content: str) -> Document:
     dated = datetime.combine(found.dated, time(), UTC) if found.dated else None
     name = found.path.removesuffix(".md")
-    return Document(None, found.path, found.agent_id, found.path, 0, dated, tuple(chunks(content)), hints=name)
+    return Document(
+        None, found.path, found.agent_id, f"file:{found.path}", 0, dated, tuple(chunks(content)), hints=name
+    )
 
 
 def _told(task: "asyncio.Task[None]") -> None:

@@ -76,12 +76,13 @@ class Meaning:
             return None
         if not self._complete:
             self.grown()
-        if self._missing is not None:
+        if self._missing is not None or not text.strip():
             return None
         try:
             (vector,) = await self._embedder.embed([text], QUESTION_SECONDS)
         except EmbeddingFailed as failed:
-            self._fails(failed)
+            if not failed.refused:  # the question is at fault, and the next one is another
+                self._fails(failed)
             return None
         self._works()
         return vector

@@ -24,7 +24,8 @@ def document(row: Mapping[str, Any]) -> Document:
         memory_id=row["id"],
         path=None,
         agent_id=row["agent_id"],
-        thread=row["thread"] or str(row["id"]),
+        # Whatever customers call their threads, none is another memory's, or a file's.
+        thread=f"thread:{row['thread']}" if row["thread"] is not None else f"memory:{row['id']}",
         place=row["place"],
         dated=row["updated_at"] if row["created_at"] < row["updated_at"] else row["created_at"],
         chunks=tuple(chunks(row["content"])),

@@ -89,12 +89,15 @@ async def understand(connection: "Connection", text: str, dictionary: str) -> As
     ]
     terms = sorted(terms, key=lambda term: -term.weight)[:MAX_TERMS]
     unknown = [row["stem"] for row in rows if not row["chunks"] and not row["stops"]]
-    corrected = await _corrected(connection, unknown, total)
+    corrected = await _corrected(connection, unknown, total, dictionary)
     # A word that nobody ever wrote tells as much as one that is written once: what lacks it is no full answer.
     lacking = ranking.weight(1, total) * min(len(unknown), MAX_TERMS)
+    best = max(ranking.best_possible(terms) + lacking, 1e-9)
+    if all(row["stops"] for row in rows):  # "how are you" asks for nothing: what shares its words hardly fits
+        best /= STOP_SHARE
     return Asked(
         terms=(*terms, *corrected),
-        best_possible=max(ranking.best_possible(terms) + lacking, 1e-9),
+        best_possible=best,
         chunks=total,
         average=rows[0]["length"] / max(total, 1),
     )
@@ -157,11 +160,11 @@ async def _neighbours(connection: "Connection", hits: Sequence[Hit], filters: Fi
     return [_hit(row) for row in await cursor.fetchall()]
 
 
-async def _corrected(connection: "Connection", unknown: Sequence[str], total: int) -> list[Term]:
+async def _corrected(connection: "Connection", unknown: Sequence[str], total: int, dictionary: str) -> list[Term]:
     found = []
     for stem in [stem for stem in unknown if len(stem) >= SHORTEST][:MAX_CORRECTED]:
         values = {"trigrams": sorted(trigrams(stem)), "inner": [stem[at : at + 3] for at in range(len(stem) - 2)]}
-        cursor = await connection.execute(_ALIKE, values | {"length": len(stem)})
+        cursor = await connection.execute(_ALIKE, values | {"length": len(stem), "dictionary": dictionary})
         known = {row["word"]: row["chunks"] for row in await cursor.fetchall()}
         for word, share in meant(stem, known):
             found.append(Term(word, known[word], share * ranking.weight(known[word], total)))
@@ -199,6 +202,7 @@ select stem, stops, coalesce(known.chunks, 0) as chunks, sums.chunks as total, s
 _ALIKE = """
 select word, chunks from memory_words
  where trigrams && %(trigrams)s::text[] and char_length(word) between %(length)s - 2 and %(length)s + 2
+   and ts_lexize(%(dictionary)s::text::regdictionary, word) is distinct from '{}'
 union
 (select word, chunks from memory_words where trigrams @> %(inner)s::text[] order by char_length(word) limit 20)
 """

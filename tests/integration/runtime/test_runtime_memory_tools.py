@@ -127,6 +127,14 @@ async def test_a_question_brings_back_what_helps_and_not_what_the_prompt_holds_a
     assert {memory.content for memory in recalled} == {"The dentist is Doctor Petersen.", "The dentist was closed."}
 
 
+async def test_a_question_that_says_nothing_brings_nothing_back(remembering: Mind) -> None:
+    await remembering.keep("How are you going to be there?")
+    await remembering.keep("Not more than that.")
+
+    for text in ("How are you?", "Thanks, that is all", "ok", "🙂", "?!"):
+        assert await remembering.memories.recall(text, "main", "en-GB", 5) == (), text
+
+
 async def test_a_huge_line_is_indexed_and_found(remembering: Mind) -> None:
     content = "word " * 20_000 + "needle " + "犬" * 20_000
     await remembering.workspace.write("memory/huge.md", content)
