@@ -170,6 +170,12 @@ class Victim:
                 members = {"summary": text, "description": text, "start": start, "end": end}
                 self.google.agenda.insert("primary", members)
                 return tool("calendar_list", since="2026-03-01T00:00:00", until="2026-03-08T00:00:00")
+            case "arrival":
+                await self.write("HEARTBEAT.md", "- Look at what came in.")
+                statement = (
+                    "insert into arrivals (source, external_id, summary, arrived_at) values ('gmail', %s, %s, %s)"
+                )
+                await self.tables.rows(statement, text, text, self.runtime.clock())
             case "answer":
                 self.claude.script.add(Scripted(text=text), Scripted(text=text))
         return "Tell me something about otters."
@@ -178,6 +184,11 @@ class Victim:
         """The customer says something; every second time they want a stream."""
         stream = len(self.answers) % 2 == 1
         self.answers.append(await self.runtime.chat(question, stream=stream, **members))
+
+    async def beat(self) -> None:
+        """It is time to look, and nobody has asked."""
+        self.runtime.clock.advance(hours=1)
+        self.answers.append(await self.runtime.post("/api/heartbeat/run"))
 
     async def write(self, path: str, content: str) -> None:
         answer = await self.runtime.call("PUT", f"/api/workspace/{path}", json={"content": content})
