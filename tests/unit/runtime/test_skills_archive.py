@@ -55,7 +55,7 @@ def test_what_other_systems_leave_in_archives_is_left_out() -> None:
         "trip/a/": "",
     }
 
-    data = zipped({"trip/SKILL.md": HEAD} | leftovers)
+    data = zipped(leftovers | {"trip/SKILL.md": HEAD})
 
     assert unpack(data).files == {"SKILL.md": HEAD}
 
@@ -121,7 +121,7 @@ def test_many_files_that_are_too_much_together_are_refused() -> None:
     text = Random(7).randbytes(75_000).hex()  # packs to half
     files: dict[str, str | bytes] = {f"{number}.md": text for number in range(MAX_UNPACKED // len(text) + 1)}
 
-    assert "larger than 4 MiB together" in refused(zipped({"SKILL.md": HEAD} | files))
+    assert "larger than 4 MiB together" in refused(zipped(files | {"SKILL.md": HEAD}))
 
 
 def test_too_many_entries_are_refused() -> None:
