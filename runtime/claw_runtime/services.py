@@ -187,7 +187,9 @@ def assemble(
     conversations = Conversations(database, clock)
     memories = memories_of(database, workspace, holdings, clock, embedder_of(settings))
     configurations = Configurations(database, workspace.seed, clock)
-    google = Google(settings, database, lambda: configurations.active and configurations.active.document, clock)
+    google = Google(
+        settings, database, lambda: active.document if (active := configurations.active) is not None else None, clock
+    )
     skills = Skills(
         database, workspace, holdings, clock, connections=google.connections, features=features_of(settings)
     )
