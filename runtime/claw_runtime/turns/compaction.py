@@ -78,6 +78,11 @@ def due(strand: Strand, room: int) -> bool:
     return len(strand.history) >= MAX_MESSAGES or tokens_in(strand) > room
 
 
+def affordable(strand: Strand, tokens: int | None) -> bool:
+    """Whether there are tokens enough: memory flush and summary read the conversation, and so does the answer."""
+    return tokens is None or 3 * tokens_in(strand) <= tokens
+
+
 def fitted(strand: Strand, room: int) -> Strand:
     """The conversation without its oldest messages, as far as it must be."""
     return replace(strand, history=newest(strand.history, room))
@@ -110,7 +115,7 @@ class Compaction:
         `prompt` is the question's: it tells what the assistant is.
         """
         strand = turn.strand
-        if strand.id in self._busy:  # another question does it: this one is answered with what fits
+        if strand.id in self._busy or not affordable(strand, turn.room):  # busy: another question does it
             return strand
         self._busy.add(strand.id)
         try:
@@ -125,7 +130,7 @@ class Compaction:
     async def _shorten(self, turn: Turn, prompt: Prompt, room: int) -> Strand:
         strand = turn.strand
         beginning = to_summarise(strand.history, room, self.window.tokens - self.window.reserve)
-        if not beginning:
+        if not beginning or not await self._is_current(strand):
             return strand
         await self._flush(turn, beginning, prompt)
         summary = await self._summary(turn, beginning)
@@ -140,6 +145,16 @@ class Compaction:
         log.info("a conversation was shortened", extra={"messages": len(beginning)})
         rest = strand.history[len(beginning) :]
         return replace(strand, history=rest, summary=summary, summarised_through=through)
+
+    async def _is_current(self, strand: Strand) -> bool:
+        """Whether nobody has shortened it since it was read."""
+        async with self._database.connection() as connection:
+            cursor = await connection.execute(
+                """select 1 from conversations
+                    where id = %(id)s and summarised_through is not distinct from %(through)s""",
+                {"id": strand.id, "through": strand.summarised_through},
+            )
+            return await cursor.fetchone() is not None
 
     async def _flush(self, turn: Turn, beginning: Sequence[Said], prompt: Prompt) -> None:
         """Let the assistant write into memory. Once for each message, also when the summary fails afterwards."""

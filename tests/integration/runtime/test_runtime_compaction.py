@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from claw_crds.plan import Limits
 from claw_dev.simulators.claude.script import Scripted, ScriptedTool
 from claw_dev.simulators.claude.simulator import ClaudeSimulator
 from claw_dev.simulators.faults import Fault, FaultKind
@@ -169,6 +170,20 @@ async def test_the_next_summary_stands_for_the_one_before_as_well(
     assert any("Ada wants five" in text for text in asked(claude) if SUMMARISE in text)
     assert "Still five" in history_of(claude)
     assert await tables.value("select summarised_through from conversations") > first
+
+
+async def test_what_the_month_has_left_goes_into_answers_before_summaries(
+    runtime: Runtime, claude: ClaudeSimulator, tables: Tables, long: str
+) -> None:
+    used = await tables.value("select input_tokens + output_tokens from usage")
+    await runtime.configure(limits=Limits(tokens_per_month=used + 60_000))
+    claude.calls.clear()
+
+    answer = await runtime.chat("How many did I want?", conversationId=long)
+
+    assert answer.status == 200
+    assert asked(claude) == ["How many did I want?"]
+    assert await tables.value("select input_tokens + output_tokens from usage") <= used + 60_000
 
 
 async def test_many_questions_at_once_shorten_it_once(

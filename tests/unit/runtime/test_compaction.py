@@ -5,7 +5,7 @@ import uuid
 from hypothesis import given
 from hypothesis import strategies as st
 
-from claw_runtime.turns.compaction import Window, due, fitted, to_summarise
+from claw_runtime.turns.compaction import Window, affordable, due, fitted, to_summarise
 from claw_runtime.turns.history import Said, newest, tokens_of
 from claw_runtime.turns.strands import MAX_MESSAGES, Strand
 
@@ -31,6 +31,14 @@ def test_a_conversation_is_shortened_when_it_does_not_fit_or_has_very_many_messa
     assert due(strand(400, 400), room=100)
     assert due(strand(100, 100, summary="s" * 400), room=100)
     assert due(strand(*[1] * (MAX_MESSAGES // 2)), room=100_000)
+
+
+def test_a_month_that_is_nearly_used_up_is_kept_for_answers() -> None:
+    long = strand(3_500, 3_500)
+
+    assert affordable(long, None)
+    assert affordable(long, 7_000)
+    assert not affordable(long, 5_000)
 
 
 def test_the_newest_messages_stay_as_they_were_said() -> None:
