@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, LiteralString
 
-from claw_runtime.memory import index, ranking, searching
+from claw_runtime.memory import asking, index, ranking, searching
 from claw_runtime.memory.embedding import Vector
 from claw_runtime.memory.entries import FoundMemories, FoundMemory, MemoryQuery
 from claw_runtime.memory.indexing import BEHIND, Indexer
@@ -71,7 +71,7 @@ class MemorySearch:
             if vector is not None and self._meaning is not None:
                 near = await self._meaning.near(connection, vector, filters)
             if query.mode != "vector" or vector is None:
-                asked = await searching.understand(connection, query.text, dictionary)
+                asked = await asking.understand(connection, query.text, dictionary)
                 hits = await searching.by_words(connection, asked, filters, OVERSAMPLED * query.limit)
             found = await _found(connection, self._ordered(hits, near, query))
         reason = BEHIND if behind else self._lacking(query)
@@ -124,7 +124,7 @@ class MemorySearch:
 
 
 async def _filters(connection: "Connection", query: MemoryQuery, dictionary: str) -> Filters:
-    excluded = await searching.stems(connection, query.excluded, dictionary) if query.excluded else ()
+    excluded = await asking.stems(connection, query.excluded, dictionary) if query.excluded else ()
     return Filters(
         agent_id=query.agent_id,
         tags=query.tags,
