@@ -7,7 +7,7 @@ them. Of a key nothing goes beyond its first characters.
 
 import re
 from collections import deque
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
 
 from claw_runtime.tools.pieces import CHAIN, IDEOGRAPHS, LEAST_BEGINNING, LOWER, PIECE, Secrets, normal
 
@@ -49,8 +49,8 @@ class _SecretFilter:
         text = self._without(self._held + piece)
         letters, places = self._letters(text)
         first = max(0, len(letters) - self._longest)
-        start = next((at for at in range(first, len(letters)) if self._begins(letters[at:])), len(letters))
-        end = next((place for at, place in places if at >= start), len(text))
+        start = next((at for at in range(first, len(letters)) if self._begins(letters[at:])), None)
+        end = len(text) if start is None else places[start]
         self._held = text[end:]
         self._said = self._letters(text[:end])[0][1 - LEAST_BEGINNING :]
         return text[:end]
@@ -62,20 +62,32 @@ class _SecretFilter:
     def _without(self, text: str) -> str:
         """The text without keys, as far as they have not been said."""
         letters, places = self._letters(text)
-        for form in self._forms:
-            if (at := letters.find(form)) >= 0:
-                within = [place for found, place in places if at <= found < at + len(form)]
-                return self._without(text[: within[0]] + CUT + text[within[-1] + 1 :])
-        return text
+        spans = sorted((at, at + len(form)) for form in self._forms for at in _occurrences(form, letters))
+        parts, end = list[str](), 0
+        for first, after in spans:
+            if places[first] >= end:
+                parts += [text[end : places[first]], CUT]
+            end = max(end, places[after - 1] + 1)
+        return "".join([*parts, text[end:]])
 
-    def _letters(self, text: str) -> tuple[str, list[tuple[int, int]]]:
-        """Letters and digits of what was said last and of the text; for each of the text, where it is in both."""
-        kept = [place for place, character in enumerate(text) if character.isascii() and character.isalnum()]
-        letters = self._said + "".join(text[place] for place in kept).translate(LOWER)
-        return letters, list(enumerate(kept, start=len(self._said)))
+    def _letters(self, text: str) -> tuple[str, list[int]]:
+        """Letters and digits of what was said last and of the text, and where in the text each of them is.
+
+        What was said is where the text's first letter is: what begins there can only be cut or held back from there.
+        """
+        places = [place for place, character in enumerate(text) if character.isascii() and character.isalnum()]
+        letters = self._said + "".join(text[place] for place in places).translate(LOWER)
+        return letters, [*(places[:1] * len(self._said)), *places]
 
     def _begins(self, letters: str) -> bool:
         return any(letters in beginnings for beginnings in self._beginnings)
+
+
+def _occurrences(form: str, letters: str) -> Iterator[int]:
+    at = letters.find(form)
+    while at >= 0:
+        yield at
+        at = letters.find(form, at + len(form))
 
 
 class _RepetitionFilter:

@@ -147,6 +147,10 @@ def test_a_whole_answer_is_cleaned_like_a_stream() -> None:
     assert guard().clean(f"The key is {KEY}.") == "The key is […]."
 
 
+def test_every_one_of_many_keys_is_cut_out() -> None:
+    assert guard().clean(f"{KEY} " * 1500) == "[…] " * 1500
+
+
 def test_the_canary_differs_by_conversation_and_stays_within_it() -> None:
     assert LEAKS.canary(CONVERSATION) == CANARY
     assert LEAKS.canary(uuid.UUID(int=8)) != CANARY
