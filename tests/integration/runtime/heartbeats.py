@@ -32,6 +32,7 @@ from tests.eventually import eventually
 from tests.integration.runtime.world import Row, Runtime, Tables
 
 CHECKLIST = "- [ ] Is a mail from the bank there?"
+HOOK = {"deliver": {"webhook": {"url": "https://hooks.example/claw"}}}
 NEWS = "The bank has written: the card runs out in March."
 
 
@@ -190,6 +191,11 @@ class Ward:
         rows = await eventually(there, describe=self.rows)
         assert rows is not None
         return rows
+
+
+def outcomes(rows: list[Row]) -> list[tuple[str, str | None]]:
+    """What came of the beats, and why."""
+    return [(row["outcome"], row["reason"]) for row in rows]
 
 
 @asynccontextmanager

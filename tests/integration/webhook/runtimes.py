@@ -8,9 +8,12 @@ from typing import Any
 from aiohttp import web
 
 from claw_dev.simulators.serving import serving
+from claw_runtime.routes.google import Integration
 from tests.integration.webhook.conftest import World
 from tests.integration.webhook.test_webhook_account import enter
 
+ADDRESS = "Ada.Private@gmail.com"
+OTHER_UID = "8f3c9d5e-0000-4000-8000-000000000001"
 KEY, TOKEN = "claw_key", "configuration-token"
 STATE_TAIL = ".o9TBwQ3ylJwZ5nKcX1rW7Ha2"
 
@@ -85,3 +88,11 @@ async def served(world: World, *, signs_in: bool = True) -> AsyncIterator[Served
         await world.eventually_row("SELECT name FROM instances WHERE url = %s", url)
         me = await enter(world) if signs_in else {}
         yield Served(world, stand_in, subscription, instance["name"], instance["uid"], me)
+
+
+async def connect(ada: Served, address: str = ADDRESS) -> None:
+    """All the way, as that address."""
+    integration = Integration(connected=True, address=address, scopes=("gmail",))
+    ada.runtime.answers["POST /api/integrations/google/callback"] = (200, integration.wire())
+    status, _, place = await ada.get(f"/google/callback?code=4/abc&state={ada.state}")
+    assert (status, place) == (303, f"/account/google/{ada.subscription}")

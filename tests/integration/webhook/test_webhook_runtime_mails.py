@@ -17,10 +17,9 @@ from claw_runtime.heartbeat.settings import HeartbeatSettings
 from tests.clock import Clock
 from tests.eventually import eventually
 from tests.integration.webhook.conftest import ADA, Answer, World, bodies
-from tests.integration.webhook.runtimes import TOKEN, Served, served
+from tests.integration.webhook.runtimes import OTHER_UID, TOKEN, Served, served
 
 NEWS = "The bank has written:\n- the card runs out in March\n- a new one is on its way\n\nShall I remind you?"
-OTHER_UID = "8f3c9d5e-0000-4000-8000-000000000001"
 
 
 @pytest.fixture
