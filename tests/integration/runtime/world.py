@@ -187,10 +187,18 @@ def settings(database_url: str, model_url: str, directory: Path) -> Settings:
 
 @asynccontextmanager
 async def running(
-    settings: Settings, clock: Clock, *, heartbeat: float = HEARTBEAT_SECONDS, inside: Collection[str] = ()
+    settings: Settings,
+    clock: Clock,
+    *,
+    heartbeat: float = HEARTBEAT_SECONDS,
+    wait: float = 1.5,
+    inside: Collection[str] = (),
 ) -> AsyncIterator[Runtime]:
-    """Serve a runtime, and begin to make it ready; `Runtime.ready` waits for that. It may visit networks `inside`."""
-    services = assemble(settings, clock=clock, heartbeat_seconds=heartbeat, wait_seconds=1.5, inside=inside)
+    """Serve a runtime, and begin to make it ready; `Runtime.ready` waits for that.
+
+    `wait` is for a database that is away, in seconds. The runtime may visit networks `inside`.
+    """
+    services = assemble(settings, clock=clock, heartbeat_seconds=heartbeat, wait_seconds=wait, inside=inside)
     runner = web.AppRunner(application(services), access_log=None, shutdown_timeout=2)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
