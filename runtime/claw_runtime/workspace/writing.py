@@ -12,7 +12,7 @@ from claw_runtime.workspace import rows
 from claw_runtime.workspace.content import MAX_BYTES, MAX_FILES, etag_of, refuse_content
 from claw_runtime.workspace.disk import Seen
 from claw_runtime.workspace.paths import FOLLOW_THE_CONFIGURATION, InvalidPath
-from claw_runtime.workspace.rows import Author, Ended, WorkspaceEntry
+from claw_runtime.workspace.rows import Author, Ended, Room, WorkspaceEntry
 
 if TYPE_CHECKING:
     from claw_runtime.database import Connection
@@ -51,6 +51,8 @@ class Writing:
         self.taken: dict[str, Seen | None] = {}
         """What was taken in from the disk, as it was there."""
         self._now = now
+        self._room: Room | None = None
+        """What there is, once it was counted: nobody else writes meanwhile."""
 
     async def expect(self, path: str, if_match: str | None, *, create: bool = False) -> None:
         """Raises WorkspaceConflict when the file is another than the one with this etag; with `create`, than none."""
@@ -69,7 +71,7 @@ class Writing:
             return old
         if old is None and (other := await rows.in_the_way(self.connection, path)) is not None:
             raise InvalidPath(f"{path} cannot be beside {other}: a name is a file or a folder, and has one spelling.")
-        await self._refuse_overflow(old, content)
+        await self._take_room(int(old is None), len(content.encode()) - (old.size if old is not None else 0))
         if old is not None and path not in FOLLOW_THE_CONFIGURATION:
             await self._keep(old, "replaced", author)
         self.changed[path] = content
@@ -77,6 +79,7 @@ class Writing:
 
     async def remove(self, old: WorkspaceEntry, author: Author) -> None:
         """Delete the file; its history says what it held."""
+        await self._take_room(-1, -old.size)
         await self._keep(old, "deleted", author)
         await rows.drop(self.connection, old.path)
         self.changed[old.path] = None
@@ -92,11 +95,10 @@ class Writing:
         await rows.keep(self.connection, old, ended, author, self._now)
         self.has_kept = True
 
-    async def _refuse_overflow(self, old: WorkspaceEntry | None, content: str) -> None:
-        """A file that becomes smaller is never refused: that is how a full workspace gets room."""
-        growth = len(content.encode()) - (old.size if old is not None else 0)
-        if old is not None and growth <= 0:
-            return
-        room = await rows.room(self.connection)
-        if room.size + growth > MAX_BYTES or (old is None and room.files >= MAX_FILES):
+    async def _take_room(self, files: int, size: int) -> None:
+        """Count so many more files and bytes. What becomes smaller is never refused: that is how there is room."""
+        room = self._room or await rows.room(self.connection)
+        after = Room(room.files + files, room.size + size)
+        if (size > 0 and after.size > MAX_BYTES) or (files > 0 and after.files > MAX_FILES):
             raise WorkspaceFull
+        self._room = after
