@@ -16,15 +16,7 @@ from tests.integration.runtime.world import Answer, Runtime, running
 
 HEAD = "---\nname: trip\ndescription: Plans trips.\n---\n"
 ABILITIES = ["chat", "memory", "web_search", "browser", "gmail", "calendar"]
-BUNDLED = [
-    "daily-review",
-    "decision-help",
-    "email-triage",
-    "meeting-notes",
-    "research",
-    "summarize",
-    "travel-planning",
-]
+BUNDLED = "daily-review decision-help email-triage meeting-notes research summarize travel-planning".split()
 
 
 async def skills(runtime: Runtime) -> dict[str, Any]:
