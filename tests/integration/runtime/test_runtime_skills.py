@@ -16,7 +16,7 @@ from tests.integration.runtime.world import Answer, Runtime, running
 
 HEAD = "---\nname: trip\ndescription: Plans trips.\n---\n"
 ABILITIES = ["chat", "memory", "web_search", "browser", "gmail", "calendar"]
-BUNDLED = "daily-review decision-help email-triage meeting-notes research summarize travel-planning".split()
+BUNDLED = ["daily-review", "decision-help", "email-triage", "meeting-notes", "research", "summarize", "travel-planning"]
 
 
 async def skills(runtime: Runtime) -> dict[str, Any]:
