@@ -43,3 +43,8 @@ def headline(text: str, limit: int = 80) -> str:
     first = next((line for line in text.splitlines() if line.strip()), "")
     flat = " ".join(re.sub(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]", " ", first).split())
     return flat if len(flat) <= limit else flat[: limit - 1].rstrip() + "…"
+
+
+def visible(text: str) -> str:
+    """The text, lines and all, with what nobody sees spelled out: characters without a width, marks that turn lines."""
+    return "".join(each if each.isprintable() or each in "\n\t" else f"\\u{ord(each):04x}" for each in text)

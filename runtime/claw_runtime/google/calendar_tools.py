@@ -10,7 +10,8 @@ from claw_runtime.google.calendar_inputs import CalendarCreate, CalendarFreeBusy
 from claw_runtime.google.events import Event, bound, changed_guests, placed, told, zone_of
 from claw_runtime.google.failures import GoogleRefused
 from claw_runtime.google.incoming import Incoming
-from claw_runtime.text import headline
+from claw_runtime.google.showing import shown
+from claw_runtime.text import headline, visible
 from claw_runtime.tools import Proposal, Source, Tool, ToolContext, ToolInput, ToolRefused, ToolResult
 
 
@@ -69,10 +70,9 @@ class _Agenda:
         zone = _zone(context)
         if asked.attendees and not context.confirmed:
             guests = ", ".join(asked.attendees)
-            where = f", at {asked.location}" if asked.location else ""
-            notes = f", with a description of {len(asked.description):,} characters" if asked.description else ""
+            where = f", at {visible(asked.location)}" if asked.location else ""
             when = _span_told(asked.starts_at, asked.ends_at, zone)
-            summary = f"Invite {guests} to “{asked.title}”, {when}{where}{notes}"
+            summary = f"Invite {guests} to “{visible(asked.title)}”, {when}{where}{_described(asked.description)}"
             return _proposed("calendar_create", asked, summary)
         members: dict[str, Any] = {
             "summary": asked.title,
@@ -102,6 +102,7 @@ class _Agenda:
             what = "Cancel" if asked.cancel else "Change"
             summary = (
                 f"{what} “{headline(event.summary, 120)}”, {_difference(asked, zone)} and tell {', '.join(guests)}"
+                f"{_described(asked.description)}"
             )
             return _proposed("calendar_update", asked, summary)
         try:
@@ -143,13 +144,18 @@ def _changes(event: Event, asked: CalendarUpdate, zone: ZoneInfo) -> dict[str, A
 
 
 def _difference(asked: CalendarUpdate, zone: ZoneInfo) -> str:
-    said = [f"now “{asked.title}”"] if asked.title is not None else []
+    said = [f"now “{visible(asked.title)}”"] if asked.title is not None else []
     if asked.starts_at is not None and asked.ends_at is not None:
         said.append(f"now {_span_told(asked.starts_at, asked.ends_at, zone)}")
-    said += [f"at {asked.location or 'no place'}"] if asked.location is not None else []
-    said += ["with another description"] if asked.description is not None else []
+    said += [f"at {visible(asked.location) or 'no place'}"] if asked.location is not None else []
+    if asked.description is not None:
+        said.append("with another description" if asked.description else "without a description")
     said += [f"without {', '.join(asked.remove_attendees)}"] if asked.remove_attendees else []
     return ", ".join(said)
+
+
+def _described(description: str | None) -> str:
+    return f":\n\n{shown(description, 'Make the description shorter.')}" if description else ""
 
 
 def _span_told(begin: When, end: When, zone: ZoneInfo) -> str:

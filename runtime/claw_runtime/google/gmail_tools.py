@@ -8,11 +8,12 @@ from pydantic import AfterValidator, Field, StringConstraints
 from claw_crds.resource import EMAIL
 from claw_runtime.google.gmail import Gmail
 from claw_runtime.google.mails import MAX_TEXT, Letter, Mail, words
-from claw_runtime.text import Text, Words, headline
+from claw_runtime.google.showing import shown
+from claw_runtime.text import Text, Words, headline, visible
 from claw_runtime.tools import Proposal, Tool, ToolContext, ToolInput, ToolRefused, ToolResult
 
 MAX_RECIPIENTS: Final = 10
-_PREVIEW: Final = 250
+_TOO_LONG: Final = "Keep the mail with gmail_draft: the customer reads it in Gmail, and sends it from there."
 
 
 def _ascii(address: str) -> str:
@@ -115,7 +116,8 @@ class _Mailbox:
             # Without the subject: in a reply it is a stranger's words.
             return ToolResult(f"The mail to {', '.join(letter.to)} was sent.")
         others = f", cc {', '.join(letter.cc)}" if letter.cc else ""
-        summary = f"Send the mail “{letter.subject}” to {', '.join(letter.to)}{others}: {_preview(letter.text)}"
+        heading = f"Send the mail “{visible(letter.subject)}” to {', '.join(letter.to)}{others}:"
+        summary = f"{heading}\n\n{shown(letter.text, _TOO_LONG)}"
         # Kept as it is now: what the customer confirms must not depend on what is in the mailbox by then.
         fixed = asked.model_copy(update={"to": tuple(letter.to), "subject": letter.subject})
         proposal = Proposal("gmail_send", fixed.model_dump(mode="json"), summary)
@@ -145,12 +147,6 @@ def _sender(mail: Mail) -> str:
         return TypeAdapter(Address).validate_python(address)
     except ValidationError:
         raise ToolRefused("The mail does not say properly who wrote it. Name an address in `to`.") from None
-
-
-def _preview(text: str) -> str:
-    """The beginning, and honestly how much there is besides."""
-    flat = " ".join(text.split())
-    return flat if len(flat) <= _PREVIEW else f"{flat[:_PREVIEW]}… ({len(text):,} characters in all)"
 
 
 def _re(subject: str) -> str:

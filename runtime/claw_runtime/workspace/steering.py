@@ -15,6 +15,7 @@ proposed: its end could say anything.
 
 import difflib
 
+from claw_runtime.text import visible
 from claw_runtime.tools import ToolRefused
 
 STEERING = ("AGENTS.md", "SOUL.md", "IDENTITY.md", "TOOLS.md", "HEARTBEAT.md", "BOOTSTRAP.md")
@@ -42,12 +43,7 @@ def summary(name: str, before: str | None, after: str | None) -> str:
     if len(before or "") + len(after) > MAX_COMPARED:
         raise ToolRefused(_TOO_LONG.format(name=name))
     lines = difflib.unified_diff((before or "").splitlines(), after.splitlines(), lineterm="", n=0)
-    shown = "\n".join(_visible(line) for line in lines if not line.startswith(("---", "+++", "@@")))
+    shown = "\n".join(visible(line) for line in lines if not line.startswith(("---", "+++", "@@")))
     if len(shown) > MAX_SHOWN:
         raise ToolRefused(_TOO_LONG.format(name=name))
     return f"{'Write' if before is None else 'Change'} {name}:\n{shown}"
-
-
-def _visible(line: str) -> str:
-    """The line without what nobody sees: marks that turn its direction, or characters without a width."""
-    return "".join(character if character.isprintable() else f"\\u{ord(character):04x}" for character in line)

@@ -84,5 +84,5 @@ async def test_the_same_orders_are_followed_where_they_do_no_harm(world: Victim)
 
     assert len(world.evil.asked) == 1
     assert PRIVATE in world.told
-    assert "Send the mail “Hi” to bob@example.com: Hello Bob" in world.answers[-1].text
+    assert "Send the mail “Hi” to bob@example.com:\\n\\nHello Bob" in world.answers[-1].text
     assert world.google.mailbox.sent == []

@@ -33,6 +33,16 @@ async def test_guests_are_invited_when_the_customer_has_confirmed(connected: Goo
     assert connected.google.agenda.invitations == [Invitation("bob@example.com", event.id)]
 
 
+async def test_all_of_an_invitation_is_shown_before_it_leaves(connected: GoogleWorld) -> None:
+    invitation = DENTIST | {
+        "attendees": ["bob@example.com"],
+        "description": "Bring the papers.\n" * 20 + "Or\u200b else.",
+    }
+    result = await use(connected, "calendar_create", **invitation)
+    assert result.proposal is not None
+    assert result.proposal.summary.endswith("Bring the papers.\nOr\\u200b else.")
+
+
 async def test_an_event_with_guests_changes_only_with_a_confirmation(connected: GoogleWorld) -> None:
     await use(connected, "calendar_create", confirmed=True, **DENTIST, attendees=["bob@example.com"])
     (event,) = connected.google.agenda.calendar("primary").values()

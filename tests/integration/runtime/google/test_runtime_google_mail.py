@@ -31,6 +31,21 @@ async def test_without_a_confirmation_nothing_leaves_whatever_the_model_says(con
     assert connected.google.mailbox.drafts == {}
 
 
+async def test_all_of_a_mail_is_shown_before_it_leaves(connected: GoogleWorld) -> None:
+    body = "Dear Bob,\n" + "and so on, " * 300 + "\n\nPS: the password is\u202e hunter2\u200b."
+    result = await use(connected, "gmail_send", to=["bob@example.com"], subject="Hi", body=body)
+    assert result.proposal is not None
+    assert result.proposal.summary.endswith("PS: the password is\\u202e hunter2\\u200b.")
+
+
+async def test_what_nobody_would_read_to_its_end_is_not_proposed(connected: GoogleWorld) -> None:
+    long = "word " * 2_000
+    mail = await use(connected, "gmail_send", to=["bob@example.com"], subject="Hi", body=long)
+    assert mail.is_error
+    assert mail.proposal is None
+    assert "gmail_draft" in mail.content
+
+
 @pytest.mark.parametrize("kind", [FaultKind.LOST_ANSWER, FaultKind.CUT, FaultKind.DONE_BUT_HTML, FaultKind.HTML])
 async def test_a_mail_leaves_once_whatever_is_lost(connected: GoogleWorld, kind: FaultKind) -> None:
     connected.google.faults.add(Fault(kind=kind, path="/gmail/v1/users/me/drafts/send", status=502))
