@@ -29,6 +29,8 @@ log = logging.getLogger(__name__)
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _NAMED = web.RequestKey("request_id", str)
+_LONGEST_LINE = 48 * 1024
+"""Of a request. A search may have 3,400 characters with its tags, which are twelve times as long in a URL."""
 _QUIET = {"/health", "/ready", "/internal/status"}
 """Asked every few seconds: only worth a line when they fail."""
 
@@ -38,7 +40,8 @@ Next = Callable[[web.Request], Awaitable[web.StreamResponse]]
 def application(services: Services) -> web.Application:
     """The server's application. Its end stops the services; starting them is up to whoever runs it."""
     # Unpacked by the server, a small body could become any size before anybody has counted it.
-    app = web.Application(middlewares=[_observed], handler_args={"auto_decompress": False})
+    server = {"auto_decompress": False, "max_line_size": _LONGEST_LINE}
+    app = web.Application(middlewares=[_observed], handler_args=server)
     app[SERVICES] = services
     for route in ROUTES:
         app.router.add_route(route.method, route.path.replace("{path}", "{path:.+}"), partial(serve, route))

@@ -30,11 +30,22 @@ _BY_ACCESS: Mapping[Access, tuple[Kind, ...]] = {
 _OF_BODY = (problems.MALFORMED_BODY, problems.INVALID_REQUEST, problems.BODY_TOO_LARGE, problems.BODY_TIMEOUT)
 
 _EVENTS = """Server-sent events, when `stream` is true. `text`: `{"text": …}`, the next piece of the answer.
-`tool_start`: `{"id": …, "name": …}`, a tool is being used; `tool_end`: `{"id": …, "name": …, "ok": …, "seconds": …}`, it
-has answered, or refused. `proposal`: `{"id": …, "summary": …, "code": …, "expiresAt": …}`, what is done only when the
+`tool_start`: `{"id": …, "name": …}`, a tool is being used; `tool_end`: `{"id": …, "name": …, "ok": …, "seconds": …}`,
+it has answered, or refused. `proposal`: `{"id": …, "summary": …, "code": …, "expiresAt": …}`, what is done only when the
 next message confirms it. `usage`: as in the JSON answer. `done`: `{"conversationId": …}`, the last event. `error`: a
 problem document, the last event when the answer failed after it had begun; the message was then given back. Lines
 that begin with a colon mean nothing but that the connection is alive."""
+
+_EVENT = {
+    "type": "object",
+    "description": _EVENTS,
+    "properties": {
+        "event": {"enum": ["text", "tool_start", "tool_end", "proposal", "usage", "done", "error"]},
+        "data": {"type": "string", "contentMediaType": "application/json"},
+    },
+    "required": ["event", "data"],
+}
+"""Each event by itself."""
 
 _TAGS = {"api": "assistant", "internal": "operator"}
 
@@ -130,7 +141,7 @@ def _responses(route: Route[Any, Any], schemas: Schemas) -> dict[str, Any]:
         media_type = LINES if route.lines else "application/json"
         content: dict[str, Any] = {media_type: {"schema": schemas[route.answer, "serialization"]}}
         if route.streams:
-            content["text/event-stream"] = {"schema": {"type": "string", "description": _EVENTS}}
+            content["text/event-stream"] = {"schema": _EVENT}
         responses = {str(route.status): {"description": route.answer.__doc__ or "Done.", "content": content}}
     by_status: dict[int, list[Kind]] = {}
     for kind in problems_of(route):

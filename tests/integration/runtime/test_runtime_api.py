@@ -18,3 +18,9 @@ async def test_every_route_that_needs_a_key_refuses_without(runtime: Runtime) ->
         path = re.sub(r"{\w+}", "x", route.path)
         if route.access is not Access.OPEN:
             assert (await runtime.call(route.method, path, bearer=None)).status == 401, path
+
+
+async def test_the_longest_search_is_not_too_long_for_the_server(runtime: Runtime) -> None:
+    answer = await runtime.get("/api/memory/search", params={"q": "🦞" * 2000, "tags": ",".join(["🦞" * 60] * 20)})
+
+    assert answer.status == 200
