@@ -31,9 +31,9 @@ _OF_BODY = (problems.MALFORMED_BODY, problems.INVALID_REQUEST, problems.BODY_TOO
 
 _EVENTS = """Server-sent events, when `stream` is true. `text`: `{"text": …}`, the next piece of the answer.
 `tool_start`: `{"id": …, "name": …}`, a tool is being used; `tool_end`: `{"id": …, "name": …, "ok": …, "seconds": …}`,
-it has answered, or refused. `proposal`: `{"id": …, "summary": …, "code": …, "expiresAt": …}`, what is done only when the
-next message confirms it. `usage`: as in the JSON answer. `done`: `{"conversationId": …}`, the last event. `error`: a
-problem document, the last event when the answer failed after it had begun; the message was then given back. Lines
+it has answered, or refused. `proposal`: `{"id": …, "summary": …, "code": …, "expiresAt": …}`, what is done only when
+the next message confirms it. `usage`: as in the JSON answer. `done`: `{"conversationId": …}`, the last event. `error`:
+a problem document, the last event when the answer failed after it had begun; the message was then given back. Lines
 that begin with a colon mean nothing but that the connection is alive."""
 
 _EVENT = {
