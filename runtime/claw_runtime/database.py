@@ -11,12 +11,15 @@ import asyncio
 import logging
 import random
 import re
+import select
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from importlib import import_module
+from math import inf
 from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
 
 if TYPE_CHECKING:
     from psycopg import AsyncConnection
@@ -32,6 +35,8 @@ log = logging.getLogger(__name__)
 POOL_SIZE = 8
 IDLE_SECONDS = 20.0
 """After this long without use, connections are closed, one in each such period."""
+TRUSTED_SECONDS = 1.0
+"""A connection that was used so recently, and says nothing, is not asked: a turn borrows a dozen of them."""
 WAIT_SECONDS = 5.0
 """For a connection: enough for a database that has to wake up, or to restart, before anybody is told."""
 WORK_SECONDS = 15.0
@@ -42,7 +47,7 @@ _CONNECT_OPTIONS: dict[str, Any] = {
     "application_name": "claw-runtime",
     "autocommit": True,  # one round trip for a statement instead of three; what must be atomic says `transaction()`
     "connect_timeout": 5,
-    "prepare_threshold": None,  # a pooler between us and the server need not keep our prepared statements
+    "prepare_threshold": 2,  # planning is half of what a turn's statements cost; ours is a session, without a pooler
     "keepalives_idle": 30,
     "tcp_user_timeout": 10_000,
 }
@@ -86,6 +91,7 @@ class Database:
         self._present.set()
         self._refuses = False
         self._watcher: asyncio.Task[None] | None = None
+        self._used: WeakKeyDictionary[Connection, float] = WeakKeyDictionary()
 
     @property
     def away(self) -> bool:
@@ -113,7 +119,8 @@ class Database:
             max_idle=self._idle_seconds,
             timeout=self._wait_seconds,
             reconnect_timeout=self._wait_seconds / 2,
-            check=AsyncConnectionPool.check_connection,
+            check=self._check,
+            reset=self._note_use,
             configure=_read_times_in_utc,
             kwargs=_CONNECT_OPTIONS | {"row_factory": dict_row},
         )
@@ -152,7 +159,17 @@ class Database:
             return False
         return True
 
+    async def _check(self, connection: "Connection") -> None:
+        """Whether the connection is still there, before somebody gets it. Raises what psycopg does."""
+        rested = self._monotonic() - self._used.get(connection, -inf)
+        if rested > TRUSTED_SECONDS or _has_news(connection):
+            await connection.execute("")
+
+    async def _note_use(self, connection: "Connection") -> None:
+        self._used[connection] = self._monotonic()
+
     def _gone(self) -> None:
+        self._used.clear()
         self._present.clear()
         if self._watcher is None or self._watcher.done():
             self._watcher = asyncio.create_task(self._watch(), name="database-watcher")
@@ -193,6 +210,13 @@ async def _read_times_in_utc(connection: "Connection") -> None:
             return super().load(data).astimezone(UTC)
 
     connection.adapters.register_loader("timestamptz", InUtc)
+
+
+def _has_news(connection: "Connection") -> bool:
+    """Whether the server has said something that nobody asked for: mostly that it ends the connection."""
+    news = select.poll()
+    news.register(connection.fileno(), select.POLLIN)
+    return bool(news.poll(0))
 
 
 _REFUSALS = ("28000", "28P01")  # invalid authorization, invalid password
