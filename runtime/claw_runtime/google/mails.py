@@ -25,7 +25,9 @@ _MESSAGE_ID = re.compile(r"<[^<>\s]{1,250}>")
 class GoogleModel(BaseModel):
     """An answer of Google's: camelCase, with more members than we know."""
 
-    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, extra="ignore", frozen=True)
+    model_config = ConfigDict(
+        alias_generator=to_camel, populate_by_name=True, extra="ignore", frozen=True, defer_build=True
+    )
 
 
 class Header(GoogleModel):

@@ -32,7 +32,7 @@ Source = Literal["chat", "heartbeat", "compaction"]
 class ToolInput(BaseModel):
     """What a tool takes. Members that the tool does not know are the model's mistake, and it is told."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
 
 Input = TypeVar("Input", bound=ToolInput)
