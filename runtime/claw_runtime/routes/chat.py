@@ -11,8 +11,22 @@ from aiohttp import web
 from claw_runtime.database import DatabaseAway
 from claw_runtime.endpoint import json_answer
 from claw_runtime.logs import REQUEST_ID
-from claw_runtime.problems import INTERNAL, Problem, database_away
-from claw_runtime.routes import Call, Nothing
+from claw_runtime.problems import (
+    AGENT_EXISTS,
+    IDEMPOTENCY_CONFLICT,
+    IN_PROGRESS,
+    INTERNAL,
+    MODEL_BUSY,
+    MODEL_FAILED,
+    NOT_FOUND,
+    OTHER_AGENT,
+    PROPOSAL_GONE,
+    SKILL_DISABLED,
+    SKILL_NOT_IN_PLAN,
+    Problem,
+    database_away,
+)
+from claw_runtime.routes import Access, Call, Nothing, Route
 from claw_runtime.routes.lists import PageQuery
 from claw_runtime.turns.conversations import ConversationPage, MessagePage
 from claw_runtime.turns.exchange import ChatReply, ChatRequest
@@ -190,3 +204,51 @@ def _told(failure: BaseException) -> Problem:
         return database_away()
     log.error("a stream failed unexpectedly", exc_info=failure)
     return Problem(INTERNAL, "Something went wrong on our side. It was recorded.")
+
+
+ROUTES: tuple[Route[Any, Any], ...] = (
+    Route(
+        "POST",
+        "/api/chat",
+        chat,
+        Access.CUSTOMER,
+        ChatRequest,
+        Nothing,
+        ChatReply,
+        problems=(
+            NOT_FOUND,
+            OTHER_AGENT,
+            AGENT_EXISTS,
+            PROPOSAL_GONE,
+            IN_PROGRESS,
+            IDEMPOTENCY_CONFLICT,
+            SKILL_DISABLED,
+            SKILL_NOT_IN_PLAN,
+            MODEL_BUSY,
+            MODEL_FAILED,
+        ),
+        streams=True,
+        headers=("Idempotency-Key",),
+    ),
+    Route("GET", "/api/conversations", conversations, Access.CUSTOMER, Nothing, PageQuery, ConversationPage),
+    Route(
+        "GET",
+        "/api/conversations/{id}",
+        conversation,
+        Access.CUSTOMER,
+        Nothing,
+        PageQuery,
+        MessagePage,
+        problems=(NOT_FOUND,),
+    ),
+    Route(
+        "DELETE",
+        "/api/conversations/{id}",
+        delete_conversation,
+        Access.CUSTOMER,
+        Nothing,
+        Nothing,
+        None,
+        problems=(NOT_FOUND,),
+    ),
+)

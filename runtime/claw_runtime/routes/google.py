@@ -1,6 +1,6 @@
 """`/api/integrations` and the two webhooks: the customer's Google account."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, StringConstraints
 
@@ -9,8 +9,17 @@ from claw_crds.resource import Model, Timestamp
 from claw_runtime.google.account import Account
 from claw_runtime.google.places import Scope
 from claw_runtime.google.pushes import PubSubPush
-from claw_runtime.problems import not_configured
-from claw_runtime.routes import Call, Nothing
+from claw_runtime.problems import (
+    CONSENT_INVALID,
+    INTEGRATION_AWAY,
+    INTEGRATION_NOT_SET_UP,
+    INTEGRATION_REFUSED,
+    NOT_CONFIGURED,
+    SKILL_NOT_IN_PLAN,
+    UNVERIFIED,
+    not_configured,
+)
+from claw_runtime.routes import Access, Call, Nothing, Route
 from claw_runtime.text import Text
 
 
@@ -126,3 +135,54 @@ def _shown(account: Account) -> Integration:
         connected_at=account.connected_at,
         problem=account.problem,
     )
+
+
+ROUTES: tuple[Route[Any, Any], ...] = (
+    Route("GET", "/api/integrations", listing, Access.CUSTOMER, Nothing, Nothing, IntegrationList),
+    Route(
+        "POST",
+        "/api/integrations/google",
+        connect,
+        Access.CUSTOMER,
+        ConnectGoogle,
+        Nothing,
+        GoogleConsent,
+        problems=(SKILL_NOT_IN_PLAN, INTEGRATION_NOT_SET_UP),
+        body_limit=16 * 1024,
+    ),
+    Route(
+        "POST",
+        "/api/integrations/google/callback",
+        callback,
+        Access.CUSTOMER,
+        GoogleCallback,
+        Nothing,
+        Integration,
+        problems=(CONSENT_INVALID, INTEGRATION_REFUSED, INTEGRATION_AWAY, INTEGRATION_NOT_SET_UP),
+        body_limit=16 * 1024,
+    ),
+    Route("DELETE", "/api/integrations/google", disconnect, Access.CUSTOMER_ALWAYS, Nothing, Nothing, None),
+    Route(
+        "POST",
+        "/webhooks/gmail",
+        mail_push,
+        Access.OPEN,
+        PubSubPush,
+        Nothing,
+        None,
+        problems=(UNVERIFIED, NOT_CONFIGURED, INTEGRATION_AWAY),
+        body_limit=64 * 1024,
+        headers=("Authorization",),
+    ),
+    Route(
+        "POST",
+        "/webhooks/calendar",
+        calendar_push,
+        Access.OPEN,
+        Nothing,
+        Nothing,
+        None,
+        problems=(UNVERIFIED, NOT_CONFIGURED),
+        headers=("X-Goog-Channel-ID", "X-Goog-Channel-Token", "X-Goog-Message-Number", "X-Goog-Resource-State"),
+    ),
+)

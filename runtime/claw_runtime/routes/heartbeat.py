@@ -1,12 +1,14 @@
 """`/api/heartbeat`: when the assistant looks at its checklist without being asked, and what it found."""
 
+from typing import Any
+
 from pydantic import Field
 
 from claw_crds.resource import Timestamp
 from claw_runtime.heartbeat.news import Beat, BeatList
 from claw_runtime.heartbeat.settings import HeartbeatChanges, HeartbeatSettings
-from claw_runtime.problems import HEARTBEAT_GOES_ON, MAILS_OFF, Problem
-from claw_runtime.routes import Call, Nothing
+from claw_runtime.problems import HEARTBEAT_GOES_ON, MAILS_OFF, NOT_FOUND, Problem
+from claw_runtime.routes import Access, Call, Nothing, Route
 
 
 class Heartbeat(HeartbeatSettings):
@@ -51,3 +53,29 @@ def _answer(call: Call[HeartbeatChanges, Nothing] | Call[Nothing, Nothing], secr
     heart = call.services.heart
     members = {name: getattr(heart.settings, name) for name in HeartbeatSettings.model_fields}
     return Heartbeat(**members, next_at=heart.next_at, webhook_secret=secret)
+
+
+ROUTES: tuple[Route[Any, Any], ...] = (
+    Route("GET", "/api/heartbeat", read, Access.CUSTOMER, Nothing, Nothing, Heartbeat),
+    Route(
+        "PATCH",
+        "/api/heartbeat",
+        change,
+        Access.CUSTOMER,
+        HeartbeatChanges,
+        Nothing,
+        Heartbeat,
+        problems=(NOT_FOUND, MAILS_OFF),
+    ),
+    Route(
+        "POST",
+        "/api/heartbeat/run",
+        run,
+        Access.CUSTOMER,
+        Nothing,
+        Nothing,
+        Beat,
+        problems=(HEARTBEAT_GOES_ON,),
+    ),
+    Route("GET", "/api/heartbeat/beats", beats, Access.CUSTOMER, Nothing, Nothing, BeatList),
+)

@@ -7,11 +7,19 @@ from typing import Any
 
 from aiohttp import web
 
-from claw_crds.configuration import RuntimeConfiguration, RuntimeReport
+from claw_crds.configuration import CONFIGURATION_PATH, STATUS_PATH, RuntimeConfiguration, RuntimeReport
 from claw_runtime.configuration import activate
 from claw_runtime.endpoint import json_answer
-from claw_runtime.problems import INVALID_REQUEST, NOT_CONFIGURED, FieldError, Problem, database_away
-from claw_runtime.routes import Call, Nothing
+from claw_runtime.problems import (
+    DATABASE_AWAY,
+    INVALID_REQUEST,
+    NOT_CONFIGURED,
+    WRONG_INSTANCE,
+    FieldError,
+    Problem,
+    database_away,
+)
+from claw_runtime.routes import MIB, Access, Call, Nothing, Route
 from claw_runtime.text import is_storable
 
 PREPARE_SECONDS = 3.0
@@ -58,3 +66,29 @@ def _texts(value: Any) -> Iterator[str]:
     elif isinstance(value, list):
         for entry in value:
             yield from _texts(entry)
+
+
+ROUTES: tuple[Route[Any, Any], ...] = (
+    Route(
+        "PUT",
+        CONFIGURATION_PATH,
+        configure,
+        Access.OPERATOR,
+        RuntimeConfiguration,
+        Nothing,
+        RuntimeReport,
+        problems=(WRONG_INSTANCE, DATABASE_AWAY),
+        body_limit=8 * MIB,
+    ),
+    Route(
+        "GET",
+        CONFIGURATION_PATH,
+        configuration,
+        Access.OPERATOR,
+        Nothing,
+        Nothing,
+        RuntimeConfiguration,
+        problems=(NOT_CONFIGURED,),
+    ),
+    Route("GET", STATUS_PATH, report, Access.OPERATOR, Nothing, Nothing, RuntimeReport),
+)

@@ -1,7 +1,7 @@
 """`/api/memory`: keep, find, list, change and forget; what was, and everything at once."""
 
 import re
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from aiohttp import web
 from pydantic import Field
@@ -17,7 +17,8 @@ from claw_runtime.memory.entries import (
     Moment,
     NewMemory,
 )
-from claw_runtime.routes import LINES, Call, Nothing
+from claw_runtime.problems import NOT_FOUND
+from claw_runtime.routes import LINES, Access, Call, Nothing, Route
 from claw_runtime.routes.lists import PageQuery
 from claw_runtime.text import Name, Text, Words
 
@@ -126,3 +127,24 @@ def as_query(asked: SearchQuery) -> MemoryQuery:
 
 def _listed(text: str) -> tuple[str, ...]:
     return tuple(entry.strip() for entry in text.split(",") if entry.strip())
+
+
+ROUTES: tuple[Route[Any, Any], ...] = (
+    Route("POST", "/api/memory", add, Access.CUSTOMER, NewMemory, Nothing, Memory, status=201),
+    Route("GET", "/api/memory", page, Access.CUSTOMER, Nothing, PageQuery, MemoryPage),
+    Route("GET", "/api/memory/search", search, Access.CUSTOMER, Nothing, SearchQuery, FoundMemories),
+    Route("GET", "/api/memory/export", export, Access.CUSTOMER, Nothing, Nothing, Memory, lines=True),
+    Route("GET", "/api/memory/{id}", read, Access.CUSTOMER, Nothing, Nothing, Memory, problems=(NOT_FOUND,)),
+    Route("PUT", "/api/memory/{id}", supersede, Access.CUSTOMER, ChangedMemory, Nothing, Memory, problems=(NOT_FOUND,)),
+    Route(
+        "GET",
+        "/api/memory/{id}/history",
+        history,
+        Access.CUSTOMER,
+        Nothing,
+        Nothing,
+        MemoryHistory,
+        problems=(NOT_FOUND,),
+    ),
+    Route("DELETE", "/api/memory/{id}", delete, Access.CUSTOMER, Nothing, Nothing, None, problems=(NOT_FOUND,)),
+)

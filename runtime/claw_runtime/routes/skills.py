@@ -1,10 +1,25 @@
 """`/api/skills`: what there is, turning it on and off, and adding one."""
 
 import asyncio
+from typing import Any
 
 from claw_runtime.endpoint import BODY_SECONDS
-from claw_runtime.problems import BODY_TIMEOUT, BODY_TOO_LARGE, UNSUPPORTED_MEDIA, Problem
-from claw_runtime.routes import Call, Nothing
+from claw_runtime.problems import (
+    BODY_TIMEOUT,
+    BODY_TOO_LARGE,
+    INVALID_REQUEST,
+    NOT_FOUND,
+    SKILL_BROKEN,
+    SKILL_BUNDLED,
+    SKILL_NEEDS_CONNECTION,
+    SKILL_NEEDS_SETUP,
+    SKILL_NOT_IN_PLAN,
+    SKILL_REFUSED,
+    UNSUPPORTED_MEDIA,
+    WORKSPACE_FULL,
+    Problem,
+)
+from claw_runtime.routes import Access, Call, Nothing, Route
 from claw_runtime.skills import Skill, SkillList
 from claw_runtime.skills.archive import MAX_ARCHIVE
 
@@ -54,3 +69,50 @@ async def _read(call: Call[Nothing, Nothing]) -> bytes:
     except TimeoutError as error:
         raise Problem(BODY_TIMEOUT, f"The body did not arrive within {BODY_SECONDS:.0f} seconds.") from error
     return bytes(data)
+
+
+ROUTES: tuple[Route[Any, Any], ...] = (
+    Route("GET", "/api/skills", listing, Access.CUSTOMER, Nothing, Nothing, SkillList),
+    Route(
+        "POST",
+        "/api/skills",
+        add,
+        Access.CUSTOMER,
+        Nothing,
+        Nothing,
+        Skill,
+        status=201,
+        problems=(BODY_TIMEOUT, BODY_TOO_LARGE, UNSUPPORTED_MEDIA, INVALID_REQUEST, SKILL_REFUSED, WORKSPACE_FULL),
+        uploads="application/zip",
+    ),
+    Route(
+        "DELETE",
+        "/api/skills/{name}",
+        remove,
+        Access.CUSTOMER,
+        Nothing,
+        Nothing,
+        None,
+        problems=(NOT_FOUND, SKILL_BUNDLED),
+    ),
+    Route(
+        "POST",
+        "/api/skills/{name}/enable",
+        enable,
+        Access.CUSTOMER,
+        Nothing,
+        Nothing,
+        Skill,
+        problems=(NOT_FOUND, SKILL_NOT_IN_PLAN, SKILL_NEEDS_CONNECTION, SKILL_NEEDS_SETUP, SKILL_BROKEN),
+    ),
+    Route(
+        "POST",
+        "/api/skills/{name}/disable",
+        disable,
+        Access.CUSTOMER,
+        Nothing,
+        Nothing,
+        Skill,
+        problems=(NOT_FOUND, SKILL_NOT_IN_PLAN),
+    ),
+)

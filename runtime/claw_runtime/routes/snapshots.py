@@ -1,7 +1,10 @@
 """`/api/workspace/snapshots`: copies of the whole workspace outside of this instance, where that is set up."""
 
+from typing import Any
+
 from claw_crds.resource import Model, Timestamp
-from claw_runtime.routes import Call, Nothing
+from claw_runtime.problems import INVALID_REQUEST, NOT_FOUND, SNAPSHOT_FAILED, SNAPSHOTS_OFF, WORKSPACE_FULL
+from claw_runtime.routes import Access, Call, Nothing, Route
 from claw_runtime.workspace import snapshots
 
 
@@ -37,3 +40,38 @@ async def restore(call: Call[Nothing, Nothing]) -> None:
 
 def _told(snapshot: snapshots.Snapshot) -> Snapshot:
     return Snapshot(name=snapshot.name, size=snapshot.size, taken_at=snapshot.taken_at)
+
+
+ROUTES: tuple[Route[Any, Any], ...] = (
+    Route(
+        "GET",
+        "/api/workspace/snapshots",
+        listing,
+        Access.CUSTOMER,
+        Nothing,
+        Nothing,
+        SnapshotList,
+        problems=(SNAPSHOTS_OFF, SNAPSHOT_FAILED),
+    ),
+    Route(
+        "POST",
+        "/api/workspace/snapshots",
+        take,
+        Access.CUSTOMER,
+        Nothing,
+        Nothing,
+        Snapshot,
+        status=201,
+        problems=(SNAPSHOTS_OFF, SNAPSHOT_FAILED),
+    ),
+    Route(
+        "POST",
+        "/api/workspace/snapshots/{name}/restore",
+        restore,
+        Access.CUSTOMER,
+        Nothing,
+        Nothing,
+        None,
+        problems=(NOT_FOUND, SNAPSHOTS_OFF, SNAPSHOT_FAILED, INVALID_REQUEST, WORKSPACE_FULL),
+    ),
+)

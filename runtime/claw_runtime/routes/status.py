@@ -1,14 +1,14 @@
 """How the runtime is: for probes, for the customer, and for whoever reads the API."""
 
-from typing import Literal
+from typing import Any, Literal
 
 from aiohttp import web
 
 from claw_crds.instance import State
 from claw_crds.plan import Limits
 from claw_crds.resource import Model, Timestamp
-from claw_runtime.problems import NOT_CONFIGURED, Problem, database_away
-from claw_runtime.routes import Call, Nothing
+from claw_runtime.problems import DATABASE_AWAY, NOT_CONFIGURED, Problem, database_away
+from claw_runtime.routes import Access, Call, Nothing, Route
 from claw_runtime.turns.exchange import UsageAnswer, usage_answer
 
 
@@ -97,3 +97,20 @@ async def openapi(call: Call[Nothing, Nothing]) -> web.Response:
     from claw_runtime.routes.table import ROUTES
 
     return web.json_response(document(ROUTES, call.services.version))
+
+
+ROUTES: tuple[Route[Any, Any], ...] = (
+    Route("GET", "/status", status, Access.CUSTOMER_ALWAYS, Nothing, Nothing, Status),
+    Route("GET", "/health", health, Access.OPEN, Nothing, Nothing, Health),
+    Route(
+        "GET",
+        "/ready",
+        ready,
+        Access.OPEN,
+        Nothing,
+        Nothing,
+        Readiness,
+        problems=(DATABASE_AWAY, NOT_CONFIGURED),
+    ),
+    Route("GET", "/openapi.json", openapi, Access.OPEN, Nothing, Nothing, ApiDocument),
+)

@@ -1,12 +1,12 @@
 """`/api/usage`: the month against the plan's limits, from memory; and what each day cost, from the ledger."""
 
 from datetime import UTC, date, datetime, timedelta
-from typing import Self
+from typing import Any, Self
 
 from pydantic import Field, model_validator
 
 from claw_crds.resource import Model, Timestamp
-from claw_runtime.routes import Call, Nothing
+from claw_runtime.routes import Access, Call, Nothing, Route
 from claw_runtime.usage.daily import DailyUsage, Purpose, read
 from claw_runtime.usage.limits import day_after, remaining
 
@@ -146,3 +146,9 @@ def _entry(row: DailyUsage) -> DayEntry:
         searches=row.tokens.searches,
         cost_micros=row.cost_micros,
     )
+
+
+ROUTES: tuple[Route[Any, Any], ...] = (
+    Route("GET", "/api/usage", summary, Access.CUSTOMER_ALWAYS, Nothing, Nothing, UsageSummary),
+    Route("GET", "/api/usage/daily", daily, Access.CUSTOMER, Nothing, DailyQuery, DailyAnswer),
+)

@@ -3,15 +3,22 @@
 A write without a precondition is taken: what it replaces is in the file's history. A deletion has to say what it means.
 """
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from aiohttp import web
 from pydantic import Field, StringConstraints
 
 from claw_crds.resource import Model, Timestamp
 from claw_runtime.endpoint import json_answer
-from claw_runtime.problems import not_found
-from claw_runtime.routes import Call, Nothing
+from claw_runtime.problems import (
+    INVALID_REQUEST,
+    NOT_FOUND,
+    PRECONDITION_FAILED,
+    PRECONDITION_REQUIRED,
+    WORKSPACE_FULL,
+    not_found,
+)
+from claw_runtime.routes import Access, Call, Nothing, Route
 from claw_runtime.text import Text
 from claw_runtime.workspace.content import MAX_CHARACTERS
 from claw_runtime.workspace.rows import Author, Ended, WorkspaceEntry
@@ -145,3 +152,51 @@ def _if_match(request: web.Request) -> str | None:
 
 def _answer(entry: WorkspaceEntry) -> web.Response:
     return json_answer(File(**vars(entry)), headers={"ETag": f'"{entry.etag}"'})
+
+
+ROUTES: tuple[Route[Any, Any], ...] = (
+    Route("GET", "/api/workspace", listing, Access.CUSTOMER, Nothing, PrefixQuery, FileList),
+    Route(
+        "GET",
+        "/api/workspace/history/{path}",
+        history,
+        Access.CUSTOMER,
+        Nothing,
+        Nothing,
+        FileHistory,
+        problems=(NOT_FOUND,),
+    ),
+    Route(
+        "POST",
+        "/api/workspace/history/{path}",
+        restore,
+        Access.CUSTOMER,
+        Restoration,
+        Nothing,
+        File,
+        problems=(NOT_FOUND, WORKSPACE_FULL),
+    ),
+    Route("GET", "/api/workspace/{path}", read, Access.CUSTOMER, Nothing, VersionQuery, File, problems=(NOT_FOUND,)),
+    Route(
+        "PUT",
+        "/api/workspace/{path}",
+        write,
+        Access.CUSTOMER,
+        NewContent,
+        Nothing,
+        File,
+        problems=(NOT_FOUND, PRECONDITION_FAILED, WORKSPACE_FULL),
+        headers=("If-Match", "If-None-Match"),
+    ),
+    Route(
+        "DELETE",
+        "/api/workspace/{path}",
+        delete,
+        Access.CUSTOMER,
+        Nothing,
+        Nothing,
+        None,
+        problems=(NOT_FOUND, PRECONDITION_FAILED, INVALID_REQUEST, PRECONDITION_REQUIRED),
+        headers=("If-Match",),
+    ),
+)
