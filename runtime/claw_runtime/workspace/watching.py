@@ -7,7 +7,8 @@ that cannot be watched is told once, and its changes are taken in at the next st
 import asyncio
 import logging
 import os
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,9 @@ from typing import Any
 from claw_runtime.workspace.paths import SETTINGS
 
 log = logging.getLogger(__name__)
+
+Identity = tuple[int, int]
+"""Of a directory: its device and its number there."""
 
 MAX_FOLDERS = 500
 STOP_SECONDS = 2.0
@@ -60,13 +64,14 @@ class Watcher:
     async def _watch(self) -> None:
         """Watch the directory for as long as it is the same one."""
         watchfiles: Any = await asyncio.to_thread(import_module, "watchfiles")
-        async with asyncio.TaskGroup() as group:
-            # In this order: the first step of the one puts the watch in place, then the other looks for what changed
-            # before it was.
-            group.create_task(self._follow(watchfiles, _identity(self._directory)))
-            group.create_task(self._changed())
+        with held(self._directory) as identity:
+            async with asyncio.TaskGroup() as group:
+                # In this order: the first step of the one puts the watch in place, then the other looks for what
+                # changed before it was.
+                group.create_task(self._follow(watchfiles, identity))
+                group.create_task(self._changed())
 
-    async def _follow(self, watchfiles: Any, identity: tuple[int, int] | None) -> None:
+    async def _follow(self, watchfiles: Any, identity: Identity) -> None:
         step = int(self._quiet_seconds * 1000)
         async for _ in watchfiles.awatch(
             self._directory,
@@ -78,7 +83,7 @@ class Watcher:
             force_polling=False,
         ):
             await self._changed()
-            if _identity(self._directory) != identity:
+            if identity_of(self._directory) != identity:
                 return
 
     def _matters(self, _change: object, path: str) -> bool:
@@ -102,9 +107,23 @@ def _obstacle(directory: Path) -> str | None:
     return None if directory.is_dir() and os.access(directory, os.W_OK) else "it cannot be written"
 
 
-def _identity(directory: Path) -> tuple[int, int] | None:
+@contextmanager
+def held(directory: Path) -> Iterator[Identity]:
+    """Which directory it is, for as long as it is held open: until then the disk gives its number to no other one."""
+    opened = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
     try:
-        status = directory.stat()
+        yield _numbers(os.fstat(opened))
+    finally:
+        os.close(opened)
+
+
+def identity_of(directory: Path) -> Identity | None:
+    """Which directory is there now; None when there is none."""
+    try:
+        return _numbers(directory.stat())
     except OSError:
         return None
+
+
+def _numbers(status: os.stat_result) -> Identity:
     return status.st_dev, status.st_ino

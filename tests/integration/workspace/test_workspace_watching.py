@@ -10,6 +10,7 @@ import pytest
 
 from claw_runtime.database import Database
 from claw_runtime.workspace.files import Workspace
+from claw_runtime.workspace.watching import held, identity_of
 from tests.clock import Clock
 from tests.eventually import eventually
 from tests.unit.templates.pro_customer import PRO
@@ -65,6 +66,19 @@ async def test_a_disk_that_vanishes_comes_back_and_is_watched_again(watched: Wor
         return await watched.read("again.md") is not None
 
     await eventually(taken_in)
+
+
+async def test_a_disk_in_the_place_of_another_is_another_one_whatever_its_number(tmp_path: Path) -> None:
+    """Disks give the number of what is gone to the next one that is made, often at once."""
+    for number in range(50):
+        disk = tmp_path / str(number)
+        disk.mkdir()
+        with held(disk) as identity:
+            assert identity_of(disk) == identity
+            disk.rmdir()
+            assert identity_of(disk) is None
+            disk.mkdir()
+            assert identity_of(disk) != identity
 
 
 async def test_a_folder_that_is_a_link_is_not_walked_through(
